@@ -1,0 +1,1 @@
+"""What happens between a camera's packet and an alert: pure where it can be, no place that builds things."""

@@ -1,0 +1,220 @@
+"""The configuration: one frozen tree that knows no unknown keys, read once, with bounds and a sentence a field."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from monitor.messages import Severity
+
+
+class Section(BaseModel):
+    """A part of the tree."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class Camera(Section):
+    """One source of picture, sound or both."""
+
+    source: str = Field(min_length=1)
+    """rtsp://, http(s)://, udp://, a file, a folder of clips, or a device (/dev/video0). `${NAME}` is read from the environment."""
+    fps: float = Field(2.0, gt=0, le=30)
+    """Pictures a second that are analysed."""
+    width: int = Field(448, ge=64, le=1920)
+    """Their width in pixels; never enlarged."""
+    picture: bool = True
+    """Look at its picture."""
+    sound: bool = True
+    """Listen to its sound."""
+    language: str | None = None
+    """What is spoken there (ISO 639-1); left out, it is recognised."""
+    transport: Literal["tcp", "udp"] = "tcp"
+    """RTSP only."""
+    decode: Literal["all", "reference", "key"] = "reference"
+    """Which frames of the stream are decoded: every one; those that others are predicted from; key frames only."""
+    starts_at: float | None = Field(None, ge=0)
+    """Files only: the event time of its first frame, seconds since the epoch; left out, the time it is opened."""
+
+
+class Capture(Section):
+    """How sources are read; the same for all cameras."""
+
+    stall_s: float = Field(10.0, gt=0)
+    """Without a packet for so long, a source is reopened."""
+    open_timeout_s: float = Field(10.0, gt=0)
+    """Opening may take so long."""
+    retry_s: float = Field(1.0, gt=0)
+    """First pause before it is opened again; doubles, with jitter, …"""
+    retry_max_s: float = Field(60.0, gt=0)
+    """… up to this."""
+    frames_buffer: int = Field(32, ge=1, le=1000)
+    """Pictures that wait for the bus; then the oldest is dropped and counted."""
+    sound_buffer_s: float = Field(30.0, ge=1, le=600)
+    """Seconds of sound that wait for the bus; then the oldest is dropped and counted."""
+    jpeg_quality: int = Field(85, ge=30, le=100)
+    """Of the pictures on the bus."""
+    unhealthy_s: float = Field(3.0, ge=0.5)
+    """A blind or frozen picture is said to be so after this long; silence after ten times as long."""
+
+
+class Speech(Section):
+    """From sound to words."""
+
+    enabled: bool = True
+    """Transcribe at all."""
+    model: str = "whisper-base"
+    """A speech model of the registry."""
+    beam_size: int = Field(1, ge=1, le=10)
+    """1 is greedy."""
+    silence_s: float = Field(0.6, ge=0.1, le=5)
+    """So long a pause ends an utterance."""
+    max_utterance_s: float = Field(15.0, ge=2, le=28)
+    """Longer ones are cut."""
+    min_utterance_s: float = Field(0.25, ge=0.05, le=5)
+    """Shorter ones are no speech."""
+    vad_threshold: Probability = 0.5
+    """Silero's probability from which on sound is speech."""
+    guard: bool = True
+    """Reject invented speech; off for comparison only."""
+
+
+class Models(Section):
+    """Which models of the registry run, and on what."""
+
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    """Where the networks run."""
+    picture: str = "efficientnet-lite0"
+    sound: str = "whisper-tiny-encoder"
+    text: str = "minilm-l6"
+    fusion: str = "fusion-default"
+    threads: int = Field(0, ge=0, le=64)
+    """Threads a model may use; 0 lets it choose."""
+
+
+class Fusion(Section):
+    """When a window of time is judged."""
+
+    window_s: float = Field(4.0, ge=1, le=30)
+    """How much past a window holds."""
+    hop_s: float = Field(0.5, ge=0.25, le=10)
+    """A window ends at every multiple of this."""
+    patience_s: float = Field(5.0, ge=0, le=120)
+    """Live sources: so long (event time) the faster modality waits for the slower, picture for sound."""
+    text_patience_s: float = Field(30.0, ge=0, le=600)
+    """Live sources: so long the words may come after the picture."""
+
+
+class Normality(Section):
+    """What is usual for a camera, learned from its own past."""
+
+    enabled: bool = True
+    warm_up_s: float = Field(600.0, ge=10)
+    """Seconds of the camera's own picture or sound before it judges; until then `learning`."""
+    memory: int = Field(2000, ge=50, le=50_000)
+    """Examples kept a camera."""
+
+
+class Rule(Section):
+    """When a kind of incident is an alert."""
+
+    raise_at: Probability = 0.8
+    """The incident begins when the probability reaches this …"""
+    clear_at: Probability = 0.5
+    """… and ends when it falls below this (hysteresis) …"""
+    raise_after: int = Field(2, ge=1, le=100)
+    """… in so many windows in a row …"""
+    clear_after: int = Field(6, ge=1, le=1000)
+    """… or so many in a row."""
+    cool_down_s: float = Field(30.0, ge=0)
+    """After its end, no new incident of this kind begins for so long."""
+    severity: Severity = Severity.WARNING
+    critical_at: Probability = 0.95
+    """From this probability on it is critical, if the rule is a warning."""
+
+
+class Phrase(Section):
+    """Words that are an alert wherever they are said."""
+
+    phrases: tuple[str, ...] = Field(min_length=1)
+    severity: Severity = Severity.CRITICAL
+
+
+class Alerts(Section):
+    """What becomes an alert."""
+
+    rules: dict[str, Rule] = {}
+    """By kind of incident; a kind that is left out has the default rule."""
+    watch: dict[str, Phrase] = {}
+    """Phrases to listen for, by name."""
+    update_s: float = Field(10.0, ge=1)
+    """An open incident says how it goes at most so often."""
+    cameras: bool = True
+    """A camera that is stalled, blind or frozen is an alert too."""
+    offline_after_s: float = Field(20.0, ge=0)
+    """A camera without packets is an alert after so long."""
+
+
+class ConsoleSink(Section):
+    """Readable lines on the terminal."""
+
+    type: Literal["console"]
+    colour: Literal["auto", "always", "never"] = "auto"
+
+
+class JsonlSink(Section):
+    """One CloudEvent a line, appended to a file."""
+
+    type: Literal["jsonl"]
+    path: str
+
+
+class WebhookSink(Section):
+    """An HTTP POST of the CloudEvent (structured mode)."""
+
+    type: Literal["webhook"]
+    url: str
+    headers: dict[str, str] = {}
+    """`${NAME}` is read from the environment."""
+    timeout_s: float = Field(10.0, gt=0)
+    attempts: int = Field(8, ge=1)
+    """Then it is written to the dead-letter topic."""
+    retry_max_s: float = Field(60.0, gt=0)
+
+
+Sink = Annotated[ConsoleSink | JsonlSink | WebhookSink, Field(discriminator="type")]
+
+
+class Metrics(Section):
+    """The Prometheus end point."""
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: int = Field(9108, ge=0, le=65535)
+    """0 takes a free one."""
+    max_cameras: int = Field(200, ge=1)
+    """More cameras than this share one label, `other`."""
+
+
+class Config(Section):
+    """Everything that can be set."""
+
+    bus: str = Field("memory://", pattern=r"^(memory://|kafka://.+)$")
+    """memory:// (one process) or kafka://host:port[,host:port…]."""
+    topic_prefix: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,60}$")
+    """Put before every topic's and group's name on a shared broker."""
+    cameras: dict[Name, Camera] = {}
+    capture: Capture = Capture()
+    speech: Speech = Speech()
+    models: Models = Models()
+    fusion: Fusion = Fusion()
+    normality: Normality = Normality()
+    alerts: Alerts = Alerts()
+    sinks: tuple[Sink, ...] = (ConsoleSink(type="console"),)
+    metrics: Metrics = Metrics()
+    log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -1,0 +1,266 @@
+"""The one vocabulary: every message that crosses the bus, and how it becomes bytes and comes back.
+
+Times are event time: seconds since the epoch, stamped at capture from the stream's own clock. `captured` alone is
+the wall clock at capture, for measuring delay; no decision reads it. Inner topics are MessagePack; `cameras` and
+`alerts` are JSON, because other people's programs read them (`monitor.events` has the CloudEvents envelope).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from monitor.errors import MessageError
+
+SOUND_HZ: Final = 16_000
+"""Samples a second of every `Sound`."""
+
+
+class Modality(StrEnum):
+    """What a stage can perceive a scene by."""
+
+    PICTURE = "picture"
+    SOUND = "sound"
+    TEXT = "text"
+
+
+class Topic(StrEnum):
+    """The topics; all are keyed by camera and have equally many partitions."""
+
+    VIDEO = "video"
+    AUDIO = "audio"
+    CAMERAS = "cameras"
+    TRANSCRIPTS = "transcripts"
+    EMBEDDINGS = "embeddings"
+    SCORES = "scores"
+    ALERTS = "alerts"
+    DEAD_LETTER = "dead-letter"
+
+
+class Ref(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a record lies on the bus; evidence is cut from there."""
+
+    topic: Topic
+    partition: int
+    offset: int
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """What every message has."""
+
+    camera: str
+    """The camera's name in the configuration: the key of the record."""
+
+
+class Stamped(Message, frozen=True, kw_only=True):
+    """A message about the span `at <= t < until` of event time."""
+
+    at: float
+    until: float
+    captured: float
+    """Wall clock, seconds since the epoch, when the newest input of this left the source."""
+    modalities: tuple[Modality, ...]
+    """What this camera really has (`text` whenever it has sound): the aligner waits for these and no others."""
+
+
+class Frame(Stamped, frozen=True, kw_only=True, tag="frame"):
+    """A sampled picture: `until` is the earliest time at which the next sample can lie."""
+
+    seq: int
+    jpeg: bytes
+    width: int
+    height: int
+    motion: bytes = b""
+    """float16 [MOTION]: how the picture moved since the last sample, measured on the frames in between."""
+
+
+class Sound(Stamped, frozen=True, kw_only=True, tag="sound"):
+    """A piece of sound, cut on the half seconds of event time: s16le, mono, 16 kHz."""
+
+    seq: int
+    pcm: bytes
+
+    def samples(self) -> npt.NDArray[np.float32]:
+        """Samples as float32 [-1, 1)."""
+        return np.frombuffer(self.pcm, "<i2").astype(np.float32) / 32768
+
+
+class Mark(Stamped, frozen=True, kw_only=True, tag="mark"):
+    """A promise about time: nothing of `modality` that begins before `until` is still to come (a watermark)."""
+
+    modality: Modality
+    last: bool = False
+    """The source has ended, or was removed: nothing of this modality follows at all."""
+
+
+class State(StrEnum):
+    """The states of a camera. `blind`, `frozen` and `silent` are said of one that delivers packets."""
+
+    CONNECTING = "connecting"
+    LIVE = "live"
+    STALLED = "stalled"
+    BLIND = "blind"
+    FROZEN = "frozen"
+    SILENT = "silent"
+    ENDED = "ended"
+
+
+class CameraState(Message, frozen=True, kw_only=True, tag="camera"):
+    """How a camera fares, published when it changes."""
+
+    at: float
+    states: tuple[State, ...]
+    """Either one of connecting, live, stalled, ended; or what is wrong with a live one (blind or frozen, silent)."""
+    detail: str = ""
+    source: str = ""
+    """Its address without credentials."""
+    modalities: tuple[Modality, ...] = ()
+    captured: float = 0.0
+
+
+class Word(msgspec.Struct, frozen=True, kw_only=True):
+    """One recognised word and when it was said, in event time."""
+
+    text: str
+    at: float
+    until: float
+    probability: float
+
+
+class Transcript(Stamped, frozen=True, kw_only=True, tag="transcript"):
+    """One utterance as text."""
+
+    text: str
+    language: str
+    confidence: float
+    """exp(mean log-probability of the tokens), 0 to 1."""
+    no_speech: float
+    """The recogniser's own probability that nobody spoke, 0 to 1."""
+    words: tuple[Word, ...] = ()
+    source: Ref | None = None
+    """The first record of its sound."""
+    model: str = ""
+
+
+class Embedding(Stamped, frozen=True, kw_only=True, tag="embedding"):
+    """What an encoder made of one frame, one second of sound, or one utterance."""
+
+    modality: Modality
+    vector: bytes
+    """float16 [the encoder's width]."""
+    grid: bytes = b""
+    """Pictures only: float16 [7, 7, 112], features by place, which normality reads."""
+    motion: bytes = b""
+    """Pictures only: the frame's own `motion`."""
+    source: Ref | None = None
+    transcript: Transcript | None = None
+    """Text only: the words that the vector stands for."""
+    model: str = ""
+
+
+class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+    """How probable one kind of incident is in a window, and what speaks for it."""
+
+    kind: str
+    probability: float
+    """Calibrated, 0 to 1."""
+    parts: dict[Modality, float] = {}
+    """Each modality's share in the probability, by leaving it out (signed; they need not add up)."""
+
+
+class Score(Stamped, frozen=True, kw_only=True, tag="score"):
+    """What the network and the camera's normality say of one window."""
+
+    revision: int
+    """0 as soon as picture and sound are in; 1 when the words are."""
+    final: bool
+    """No higher revision follows."""
+    judgements: tuple[Judgement, ...]
+    learning: bool
+    """The camera's normality has not seen enough yet to judge."""
+    frames: tuple[Ref, ...] = ()
+    sounds: tuple[Ref, ...] = ()
+    key_frame: Ref | None = None
+    """The frame nearest to what speaks for the strongest judgement."""
+    transcripts: tuple[Transcript, ...] = ()
+    models: tuple[str, ...] = ()
+
+
+class Severity(StrEnum):
+    """How loud an alert is."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class Phase(StrEnum):
+    """The life of an incident, under one id."""
+
+    NEW = "new"
+    UPDATE = "update"
+    END = "end"
+
+
+class Alert(Stamped, frozen=True, kw_only=True, tag="alert"):
+    """One event in the life of an incident; `at` is the incident's begin in every one of them."""
+
+    id: str
+    """Of the incident: a digest of camera, kind and first window, so a repeated delivery is the same event."""
+    phase: Phase
+    sequence: int
+    """0 for `new`, then counting up."""
+    kind: str
+    severity: Severity
+    probability: float
+    """The highest so far; 1 for facts, such as a camera that is blind."""
+    summary: str
+    """One sentence that a person understands."""
+    parts: dict[Modality, float] = {}
+    words: tuple[Word, ...] = ()
+    text: str = ""
+    key_frame: Ref | None = None
+    frames: tuple[Ref, ...] = ()
+    sounds: tuple[Ref, ...] = ()
+    models: tuple[str, ...] = ()
+
+
+class DeadLetter(Message, frozen=True, kw_only=True, tag="dead-letter"):
+    """A record that could not be decoded or processed, and why."""
+
+    at: float
+    """Wall clock."""
+    reason: str
+    ref: Ref
+    data: bytes
+    """The record's value, cut to 64 kB."""
+
+
+TOPIC_MESSAGES: Final[dict[Topic, Any]] = {
+    Topic.VIDEO: Frame | Mark,
+    Topic.AUDIO: Sound | Mark,
+    Topic.CAMERAS: CameraState,
+    Topic.TRANSCRIPTS: Transcript | Mark,
+    Topic.EMBEDDINGS: Embedding | Mark,
+    Topic.SCORES: Score | Mark,
+    Topic.ALERTS: Alert,
+    Topic.DEAD_LETTER: DeadLetter,
+}
+"""What each topic carries."""
+
+MAX_BYTES: Final = 4 * 2**20
+"""No record may be larger: a bigger one is refused before it is decoded."""
+
+
+def floats(data: bytes) -> npt.NDArray[np.float32]:
+    """Unpack a message's float16 field to float32 [n]."""
+    return np.frombuffer(data, "<f2").astype(np.float32)
+
+
+def pack(values: npt.NDArray[Any]) -> bytes:
+    """Pack an array of any shape to the float16 bytes that `floats` reads."""
+    return np.ascontiguousarray(values, "<f2").tobytes()
