@@ -14,8 +14,6 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from monitor.errors import MessageError
-
 SOUND_HZ: Final = 16_000
 """Samples a second of every `Sound`."""
 
@@ -86,7 +84,7 @@ class Sound(Stamped, frozen=True, kw_only=True, tag="sound"):
 
     def samples(self) -> npt.NDArray[np.float32]:
         """Samples as float32 [-1, 1)."""
-        return np.frombuffer(self.pcm, "<i2").astype(np.float32) / 32768
+        return np.frombuffer(self.pcm, "<i2").astype(np.float32) / np.float32(32768)
 
 
 class Mark(Stamped, frozen=True, kw_only=True, tag="mark"):
