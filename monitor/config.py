@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -123,6 +125,8 @@ class Normality(Section):
 class Rule(Section):
     """When a kind of incident is an alert."""
 
+    enabled: bool = True
+    """Alert of this kind at all."""
     raise_at: Probability = 0.8
     """The incident begins when the probability reaches this …"""
     clear_at: Probability = 0.5
@@ -138,18 +142,37 @@ class Rule(Section):
     """From this probability on it is critical, if the rule is a warning."""
 
 
+RULES: Final[Mapping[str, Rule]] = MappingProxyType(
+    {
+        "fire": Rule(severity=Severity.CRITICAL),
+        "distress": Rule(severity=Severity.CRITICAL),
+        "crying": Rule(severity=Severity.INFO),
+        "unusual_picture": Rule(severity=Severity.INFO, raise_at=0.95, raise_after=4),
+        "unusual_sound": Rule(severity=Severity.INFO, raise_at=0.95, raise_after=4),
+        "camera:offline": Rule(cool_down_s=0),
+        "camera:blind": Rule(cool_down_s=0),
+        "camera:frozen": Rule(cool_down_s=0),
+        "camera:silent": Rule(cool_down_s=0, severity=Severity.INFO),
+    }
+)
+"""How the rules of some kinds differ from the default rule, before a configuration says otherwise."""
+
+
 class Phrase(Section):
     """Words that are an alert wherever they are said."""
 
     phrases: tuple[str, ...] = Field(min_length=1)
+    """Compared whole word by whole word, without case, accents and punctuation; `word*` is every word that begins so."""
     severity: Severity = Severity.CRITICAL
+    min_probability: Probability = 0.2
+    """Words that were recognised with less, on average, are not taken for the phrase."""
 
 
 class Alerts(Section):
     """What becomes an alert."""
 
     rules: dict[str, Rule] = {}
-    """By kind of incident; a kind that is left out has the default rule."""
+    """By kind of incident: what differs from the kind's default rule."""
     watch: dict[str, Phrase] = {}
     """Phrases to listen for, by name."""
     update_s: float = Field(10.0, ge=1)
@@ -157,7 +180,12 @@ class Alerts(Section):
     cameras: bool = True
     """A camera that is stalled, blind or frozen is an alert too."""
     offline_after_s: float = Field(20.0, ge=0)
-    """A camera without packets is an alert after so long."""
+    """A camera that can't be opened, or that stalls, is an alert when that has lasted so long."""
+
+    def rule(self, kind: str) -> Rule:
+        """Give the rule of a kind: the default of that kind, changed where the configuration says something."""
+        default, given = RULES.get(kind, Rule()), self.rules.get(kind)
+        return default if given is None else default.model_copy(update=given.model_dump(exclude_unset=True))
 
 
 class ConsoleSink(Section):

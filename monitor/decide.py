@@ -1,0 +1,315 @@
+"""From scores, words and camera states to alerts: hysteresis, cool-down, and one open incident a camera and kind.
+
+Each kind is decided on one ordered sequence, so that a recording gives the same alerts at any speed: what is seen or
+heard on scores of revision 0, what is said (SPOKEN) on final scores, watched phrases on transcripts, the camera itself
+on its states. How these sequences interleave changes no alert. What is delivered twice is told once.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from monitor.align import RESTART_S
+from monitor.config import Alerts, Rule
+from monitor.incident import Evidence, Incident, Said
+from monitor.messages import Alert, CameraState, Judgement, Mark, Score, Severity, State, Transcript
+from monitor.phrases import Match, matches, watched
+
+SPOKEN: Final = frozenset({"distress"})
+"""Kinds that are known by words, and so only by final scores."""
+GAP_S: Final = 20.0
+"""Windows further apart than this are not "in a row"."""
+TOLD: Final = 4096
+"""So many alerts are remembered, to tell none twice."""
+SEEN: Final = 64
+"""So many states of a camera are remembered, to take none twice."""
+AWAY: Final = frozenset({State.CONNECTING, State.STALLED})
+"""A camera in one of these states delivers nothing: after a while it is offline."""
+UNWELL: Final = (State.BLIND, State.FROZEN, State.SILENT)
+
+
+@dataclass(slots=True)
+class _Track:
+    """One kind of incident of one camera, by hysteresis."""
+
+    row: list[Evidence] = field(default_factory=list)
+    """Windows in a row that reached `raise_at`, while there is no incident."""
+    below: int = 0
+    incident: Incident | None = None
+    quiet_until: float = 0.0
+
+    def feed(self, evidence: Evidence, rule: Rule, update_s: float) -> list[Alert]:
+        """Take the next window."""
+        if self.incident is None:
+            return self._wait(evidence, rule)
+        if not evidence.probability >= min(rule.clear_at, rule.raise_at):  # so that NaN is below
+            self.below += 1
+            return self.end(evidence.until + rule.cool_down_s) if self.below >= rule.clear_after else []
+        self.below = 0
+        self.incident.join(evidence)
+        return self.incident.update(update_s)
+
+    def _wait(self, evidence: Evidence, rule: Rule) -> list[Alert]:
+        if evidence.until < self.quiet_until or not evidence.probability >= rule.raise_at:
+            self.row.clear()
+            return []
+        self.row.append(evidence)
+        if len(self.row) < rule.raise_after:
+            return []
+        self.incident = Incident.begin(self.row)
+        self.row.clear()
+        return [self.incident.new()]
+
+    def end(self, quiet_until: float) -> list[Alert]:
+        """End the incident, if there is one."""
+        incident, self.incident, self.below = self.incident, None, 0
+        self.row.clear()
+        if incident is None:
+            return []
+        self.quiet_until = quiet_until
+        return [incident.end()]
+
+
+@dataclass(slots=True)
+class _Scored:
+    """One camera's sequence of scores."""
+
+    until: float = float("-inf")
+    """End of the last window."""
+    tracks: dict[str, _Track] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Listened:
+    """One camera's sequence of utterances."""
+
+    at: float = float("-inf")
+    """Begin of the last utterance."""
+    incidents: dict[str, Incident] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Watched:
+    """One camera's own health."""
+
+    away: Evidence | None = None
+    """Since when it delivers nothing, while that is no alert yet; `captured` is the wall clock then."""
+    incidents: dict[str, Incident] = field(default_factory=dict)
+    quiet_until: dict[str, float] = field(default_factory=dict)
+    seen: deque[CameraState] = field(default_factory=lambda: deque(maxlen=SEEN))
+    """Not only the last one's time, because states of a stream and of its absence are stamped by different clocks."""
+
+
+class Decider:
+    """Decides for all cameras; state is a few open incidents a camera."""
+
+    def __init__(self, settings: Alerts) -> None:
+        self._settings = settings
+        self._watch = watched(settings.watch)
+        self._rules: dict[str, Rule] = {}
+        self._scored: dict[tuple[str, bool], _Scored] = {}
+        self._listened: dict[str, _Listened] = {}
+        self._watched: dict[str, _Watched] = {}
+        self._told: OrderedDict[tuple[str, int], None] = OrderedDict()
+
+    def score(self, score: Score) -> list[Alert]:
+        """Decide on one window's score; those of one camera and revision come in order."""
+        alerts: list[Alert] = []
+        if score.revision == 0:
+            alerts += self._judge(score, spoken=False)
+        if score.final:
+            alerts += self._judge(score, spoken=True)
+        return self._tell(alerts)
+
+    def ended(self, camera: str) -> list[Alert]:
+        """End what was seen, heard or said: no more scores follow (the Mark on `scores`)."""
+        lanes = [self._scored.pop((camera, spoken), _Scored()) for spoken in (False, True)]
+        return self._tell(alert for lane in lanes for track in lane.tracks.values() for alert in track.end(0.0))
+
+    def transcript(self, transcript: Transcript) -> list[Alert]:
+        """Look for watched phrases in one utterance; those of one camera come in order."""
+        lane = self._listened.setdefault(transcript.camera, _Listened())
+        if lane.at - RESTART_S <= transcript.at <= lane.at:
+            return []
+        alerts = [*self._quiet(lane, float("inf") if transcript.at < lane.at else transcript.at)]
+        lane.at = transcript.at
+        for evidence in self._said(transcript):
+            open_ = lane.incidents.get(evidence.kind)
+            if open_ is None:
+                open_ = lane.incidents[evidence.kind] = Incident.begin([evidence])
+                alerts.append(open_.new())
+            else:
+                open_.join(evidence)
+                alerts += open_.update(self._settings.update_s)
+        return self._tell(alerts)
+
+    def heard(self, mark: Mark) -> list[Alert]:
+        """End the phrases that have been quiet for their cool-down, by a Mark on `transcripts`; all of them by the last."""
+        lane = self._listened.get(mark.camera)
+        if lane is None:
+            return []
+        if mark.last:
+            del self._listened[mark.camera]
+        return self._tell(self._quiet(lane, float("inf") if mark.last else mark.until))
+
+    def state(self, state: CameraState) -> list[Alert]:
+        """Decide on how a camera fares; those of one camera come in order."""
+        if not self._settings.cameras:
+            return []
+        camera = self._watched.setdefault(state.camera, _Watched())
+        if state in camera.seen:
+            return []
+        camera.seen.append(state)
+        clock = state.captured or state.at
+        if AWAY.intersection(state.states):
+            return self._tell(self._away(camera, state, clock))
+        camera.away = None
+        present = {f"camera:{each.value}" for each in UNWELL if each in state.states}
+        alerts = [*self._recovered(camera, state, present)]
+        for kind in sorted(present - camera.incidents.keys()):
+            evidence = self._fact(state, kind)
+            if self._rule(kind).enabled and state.at >= camera.quiet_until.get(kind, 0.0):
+                camera.incidents[kind] = Incident.begin([evidence])
+                alerts.append(camera.incidents[kind].new())
+        if State.ENDED in state.states:
+            del self._watched[state.camera]
+        return self._tell(alerts)
+
+    def tick(self, now: float) -> list[Alert]:
+        """Tell of cameras that have been away for too long by now (wall clock, seconds since the epoch)."""
+        return self._tell(alert for camera in self._watched.values() for alert in self._overdue(camera, now))
+
+    def _judge(self, score: Score, *, spoken: bool) -> Iterator[Alert]:
+        lane = self._scored.setdefault((score.camera, spoken), _Scored())
+        if lane.until - RESTART_S <= score.until <= lane.until:
+            return
+        yield from self._resume(lane, score.until)
+        lane.until = score.until
+        judged = {judgement.kind: judgement for judgement in score.judgements if self._counts(judgement, score, spoken=spoken)}
+        for kind in sorted(judged.keys() | lane.tracks.keys()):
+            rule = self._rule(kind)
+            judgement = judged.get(kind, Judgement(kind=kind, probability=0.0))
+            track = lane.tracks.setdefault(kind, _Track())
+            yield from track.feed(_evidence(score, judgement, rule, spoken=spoken), rule, self._settings.update_s)
+
+    def _counts(self, judgement: Judgement, score: Score, *, spoken: bool) -> bool:
+        """Whether this sequence decides the kind; nothing is unusual for a camera that is still learning what is usual."""
+        learning = score.learning and judgement.kind.startswith("unusual_")
+        return (judgement.kind in SPOKEN) == spoken and not learning and self._rule(judgement.kind).enabled
+
+    def _resume(self, lane: _Scored, until: float) -> Iterator[Alert]:
+        """Break rows at a gap; an incident outlives one that is shorter than its cool-down, and no clock that is set back."""
+        gap = until - lane.until
+        for kind, track in lane.tracks.items():
+            cool_down_s = self._rule(kind).cool_down_s
+            if gap < 0:
+                yield from track.end(0.0)
+                track.quiet_until = 0.0
+            elif gap > max(GAP_S, cool_down_s):
+                yield from track.end(lane.until + cool_down_s)
+            elif gap > GAP_S:
+                track.row.clear()
+
+    def _said(self, transcript: Transcript) -> Iterator[Evidence]:
+        """Evidence a watched name, of all its matches in one utterance."""
+        found: dict[str, list[Match]] = {}
+        for match in matches(transcript, self._watch):
+            found.setdefault(match.name, []).append(match)
+        for name, group in found.items():
+            if not self._rule(f"phrase:{name}").enabled:
+                continue
+            words = tuple(dict.fromkeys(word for match in group for word in match.words))
+            yield Evidence(
+                camera=transcript.camera,
+                kind=f"phrase:{name}",
+                at=min(match.at for match in group),
+                until=max(match.until for match in group),
+                captured=transcript.captured,
+                modalities=transcript.modalities,
+                severity=self._settings.watch[name].severity,
+                probability=max(match.probability for match in group),
+                said=(Said(at=transcript.at, text=transcript.text, words=words),),
+                sounds=() if transcript.source is None else (transcript.source,),
+                models=(transcript.model,) if transcript.model else (),
+            )
+
+    def _quiet(self, lane: _Listened, now: float) -> Iterator[Alert]:
+        for kind, incident in [*lane.incidents.items()]:
+            if now >= incident.until + self._rule(kind).cool_down_s:
+                del lane.incidents[kind]
+                yield incident.end()
+
+    def _away(self, camera: _Watched, state: CameraState, clock: float) -> Iterator[Alert]:
+        if "camera:offline" not in camera.incidents and self._rule("camera:offline").enabled:
+            since = camera.away or replace(self._fact(state, "camera:offline"), captured=clock)
+            camera.away = replace(since, detail=state.detail or since.detail)
+        yield from self._overdue(camera, clock)
+
+    def _overdue(self, camera: _Watched, clock: float) -> Iterator[Alert]:
+        """Raise the alert of a camera that has been away for long enough, by the wall clock."""
+        away = camera.away
+        if away is None or clock < away.captured + self._settings.offline_after_s:
+            return
+        camera.away = None
+        if away.at >= camera.quiet_until.get(away.kind, 0.0):
+            incident = Incident.begin([away, replace(away, captured=clock, until=away.at + clock - away.captured)])
+            camera.incidents[away.kind] = incident
+            yield incident.new()
+
+    def _recovered(self, camera: _Watched, state: CameraState, present: set[str]) -> Iterator[Alert]:
+        for kind in sorted(camera.incidents.keys() - present):
+            incident = camera.incidents.pop(kind)
+            incident.join(self._fact(state, kind))
+            camera.quiet_until[kind] = state.at + self._rule(kind).cool_down_s
+            yield incident.end()
+
+    def _fact(self, state: CameraState, kind: str) -> Evidence:
+        return Evidence(
+            camera=state.camera,
+            kind=kind,
+            at=state.at,
+            until=state.at,
+            captured=state.captured or state.at,
+            modalities=state.modalities,
+            severity=self._rule(kind).severity,
+            detail=state.detail,
+        )
+
+    def _rule(self, kind: str) -> Rule:
+        if kind not in self._rules:
+            self._rules[kind] = self._settings.rule(kind)
+        return self._rules[kind]
+
+    def _tell(self, alerts: Iterable[Alert]) -> list[Alert]:
+        """Leave out what was told before."""
+        fresh = []
+        for alert in alerts:
+            if (alert.id, alert.sequence) not in self._told:
+                self._told[alert.id, alert.sequence] = None
+                fresh.append(alert)
+        while len(self._told) > TOLD:
+            self._told.popitem(last=False)
+        return fresh
+
+
+def _evidence(score: Score, judgement: Judgement, rule: Rule, *, spoken: bool) -> Evidence:
+    critical = rule.severity is Severity.WARNING and judgement.probability >= rule.critical_at
+    return Evidence(
+        camera=score.camera,
+        kind=judgement.kind,
+        at=score.at,
+        until=score.until,
+        captured=score.captured,
+        modalities=score.modalities,
+        severity=Severity.CRITICAL if critical else rule.severity,
+        probability=judgement.probability,
+        parts=tuple(judgement.parts.items()),
+        said=tuple(Said(at=each.at, text=each.text, words=each.words) for each in score.transcripts if spoken),
+        key_frame=score.key_frame,
+        frames=score.frames,
+        sounds=score.sounds,
+        models=score.models,
+    )

@@ -1,0 +1,61 @@
+"""From a window and what was judged of it to the Score that is published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from monitor.align import Window
+from monitor.messages import Embedding, Judgement, Ref, Score, floats
+from monitor.motion import CELLS
+
+
+def score(
+    window: Window,
+    fusion: Sequence[Judgement],
+    normality: Sequence[Judgement],
+    *,
+    learning: bool,
+    models: Iterable[str] = (),
+    attention: Sequence[float] = (),
+) -> Score:
+    """Merge what the network and the camera's normality say of one window.
+
+    `models` are those that judged; those that encoded and transcribed are read from the window. `attention` weighs its
+    pictures, one number each; without it the key frame is the one that moved most.
+    """
+    transcripts = tuple(text.transcript for text in window.texts if text.transcript is not None)
+    inputs = (*window.pictures, *window.sounds, *window.texts)
+    named = (*models, *(item.model for item in inputs), *(transcript.model for transcript in transcripts))
+    return Score(
+        camera=window.camera,
+        at=window.at,
+        until=window.until,
+        captured=window.captured,
+        modalities=window.modalities,
+        revision=window.revision,
+        final=window.final,
+        judgements=(*fusion, *normality),
+        learning=learning,
+        frames=_sources(window.pictures),
+        sounds=_sources(window.sounds),
+        key_frame=_key_frame(window.pictures, attention or [movement(picture) for picture in window.pictures]),
+        transcripts=transcripts,
+        models=tuple(dict.fromkeys(name for name in named if name)),
+    )
+
+
+def movement(picture: Embedding) -> float:
+    """How much a picture moved since the one before it: the change of all cells of its raster; 0 where it is not known."""
+    return float(np.nansum(floats(picture.motion)[: CELLS * CELLS]))
+
+
+def _key_frame(pictures: Sequence[Embedding], weights: Sequence[float]) -> Ref | None:
+    """Where the heaviest picture lies, of equals the newest; a picture that came without a reference can't be shown."""
+    shown = [(weight, index) for index, (picture, weight) in enumerate(zip(pictures, weights, strict=True)) if picture.source is not None]
+    return pictures[max(shown)[1]].source if shown else None
+
+
+def _sources(items: Sequence[Embedding]) -> tuple[Ref, ...]:
+    return tuple(item.source for item in items if item.source is not None)

@@ -1,0 +1,64 @@
+"""What an incident is called in a sentence that a person understands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from monitor.messages import Modality, Phase
+
+HAPPENS: Final[Mapping[str, str]] = {
+    "fight": "people fight",
+    "fire": "something burns",
+    "aggression": "an angry voice",
+    "crying": "someone cries",
+    "distress": "someone calls for help or threatens",
+    "unusual_picture": "something unusual for this camera is seen",
+    "unusual_sound": "something unusual for this camera is heard",
+    "camera:offline": "the camera is offline",
+    "camera:blind": "the camera is blind",
+    "camera:frozen": "the picture is frozen",
+    "camera:silent": "the microphone is silent",
+}
+SENSES: Final[Mapping[Modality, str]] = {Modality.PICTURE: "picture", Modality.SOUND: "sound", Modality.TEXT: "words"}
+LEAST_PART: Final = 0.01
+"""Shares smaller than this are not worth a word."""
+LONGEST: Final = 160
+"""Characters of speech or detail that a sentence quotes."""
+
+
+def sentence(camera: str, kind: str, phase: Phase, probability: float, parts: Mapping[Modality, float], quote: str, seconds: float) -> str:
+    """Say what happens, how sure that is, and by which sense it is known; `seconds` is how long it has lasted."""
+    said = f" ({_shortened(quote)})" if kind.startswith("camera:") and quote else f' ("{_shortened(quote)}")' if quote else ""
+    sure = "" if probability >= 1 else f"{'at most ' if phase is Phase.END else ''}{_percent(probability)} probable"
+    how = ", ".join(each for each in (_lasting(phase, seconds), sure) if each)
+    by = "" if phase is Phase.END else _parts(parts)
+    return f"{camera}: {_happens(kind)}{said}{', ' if how else ''}{how}{by}"
+
+
+def _happens(kind: str) -> str:
+    if kind.startswith("phrase:"):
+        return f"watched words are said, {kind.removeprefix('phrase:')}"
+    return HAPPENS.get(kind, kind.replace("_", " "))
+
+
+def _lasting(phase: Phase, seconds: float) -> str:
+    """How long it has lasted; nothing at its begin."""
+    if phase is Phase.NEW:
+        return ""
+    return f"over after {seconds:.0f} s" if phase is Phase.END else f"for {seconds:.0f} s now"
+
+
+def _parts(parts: Mapping[Modality, float]) -> str:
+    """Each sense's share in the probability, the largest first."""
+    told = sorted(((share, SENSES[modality]) for modality, share in parts.items() if abs(share) >= LEAST_PART), reverse=True)
+    return f" ({', '.join(f'{sense} {share:+.2f}' for share, sense in told)})" if told else ""
+
+
+def _percent(probability: float) -> str:
+    return f"{min(99, round(100 * probability))} %"
+
+
+def _shortened(quote: str) -> str:
+    plain = " ".join(quote.split())
+    return plain if len(plain) <= LONGEST else f"{plain[: LONGEST - 1]}…"

@@ -1,0 +1,112 @@
+"""Each window is judged once by the network and once by its camera's normality."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from monitor.align import Window
+from monitor.messages import Judgement, Mark, Modality, Score
+from workers.fuse import Judged, Judges
+
+HAS = (Modality.PICTURE, Modality.SOUND, Modality.TEXT)
+
+
+@dataclass
+class Counting:
+    """A network whose probability is the number of windows it was asked before."""
+
+    name: str = "fusion-1"
+    batches: list[int] = field(default_factory=list)
+
+    def __call__(self, windows: Sequence[Window], /) -> list[Judged]:
+        before = sum(self.batches)
+        self.batches.append(len(windows))
+        return [(Judgement(kind="fight", probability=before + index),) for index in range(len(windows))]
+
+
+@dataclass
+class Unusual:
+    """A normality that learns for two windows."""
+
+    seen: list[float] = field(default_factory=list)
+
+    def judge(self, window: Window, /) -> tuple[Judged, bool]:
+        self.seen.append(window.until)
+        return (Judgement(kind="unusual_picture", probability=0.5),), len(self.seen) <= 2
+
+
+def window(until: float, revision: int = 0, *, camera: str = "hall", final: bool = False, unchanged: bool = False) -> Window:
+    return Window(
+        camera=camera,
+        at=until - 4,
+        until=until,
+        captured=until,
+        modalities=HAS,
+        revision=revision,
+        final=final or revision == 1,
+        unchanged=unchanged,
+    )
+
+
+def end(camera: str = "hall") -> Mark:
+    return Mark(camera=camera, at=9, until=9, captured=9, modalities=HAS, modality=Modality.PICTURE, last=True)
+
+
+def judged(score: Score | Mark) -> dict[str, float]:
+    assert isinstance(score, Score)
+    return {judgement.kind: judgement.probability for judgement in score.judgements}
+
+
+def test_a_final_window_without_words_costs_no_second_pass() -> None:
+    network, usual = Counting(), Unusual()
+    first, final = Judges(network, lambda: usual)([window(4), window(4, 1, unchanged=True)])
+    assert network.batches == [1]
+    assert usual.seen == [4]
+    assert judged(first) == judged(final) == {"fight": 0, "unusual_picture": 0.5}
+    assert isinstance(final, Score)
+    assert (final.revision, final.final, final.learning) == (1, True, True)
+
+
+def test_words_are_judged_by_the_network_and_not_by_normality() -> None:
+    network, usual = Counting(), Unusual()
+    judges = Judges(network, lambda: usual)
+    judges([window(4), window(4.5), window(5)])
+    (final,) = judges([window(5, 1)])
+    assert network.batches == [3, 1]
+    assert usual.seen == [4, 4.5, 5]
+    assert judged(final) == {"fight": 3, "unusual_picture": 0.5}
+    assert isinstance(final, Score)
+    assert not final.learning
+
+
+def test_words_without_picture_and_sound_are_judged_alone() -> None:
+    (final,) = Judges(Counting(), Unusual)([window(4, 1)])
+    assert judged(final) == {"fight": 0}
+
+
+def test_each_camera_has_a_normality_of_its_own_that_its_end_forgets() -> None:
+    made: list[Unusual] = []
+
+    def fresh() -> Unusual:
+        made.append(Unusual())
+        return made[-1]
+
+    judges = Judges(Counting(), fresh)
+    scores = judges([window(4), window(4, camera="yard"), window(4.5), end(), window(4)])
+    assert [usual.seen for usual in made] == [[4, 4.5], [4], [4]]
+    assert isinstance(scores[3], Mark)
+    assert not judges._open["yard"].keys() - {4}
+
+
+def test_without_normality_nothing_is_learning() -> None:
+    (score,) = Judges(Counting(), lambda: None)([window(4, final=True)])
+    assert isinstance(score, Score)
+    assert judged(score) == {"fight": 0}
+    assert not score.learning
+
+
+def test_a_batch_of_all_cameras_is_one_pass() -> None:
+    network = Counting()
+    Judges(network, lambda: None)([window(4, camera=str(index)) for index in range(9)])
+    assert network.batches == [9]

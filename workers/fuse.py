@@ -1,0 +1,120 @@
+"""The fuse stage: embeddings meet in windows, and each window is judged."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from monitor.align import Aligner, Window
+from monitor.bus import Bus
+from monitor.messages import Embedding, Judgement, Mark, Score, Topic
+from monitor.metrics import Metrics
+from monitor.scoring import score
+
+STAGE: Final = "fuse"
+LIMIT: Final = 128
+"""Records a batch; each closes about one window, and all of a batch's windows go through the network at once."""
+
+Judged = tuple[Judgement, ...]
+
+
+class Network(Protocol):
+    """The fusion network: judges windows in one batch; called from one thread."""
+
+    @property
+    def name(self) -> str:
+        """Name and hash of its weights."""
+
+    def __call__(self, windows: Sequence[Window], /) -> Sequence[Judged]:
+        """Judge each window: one Judgement a kind."""
+        ...
+
+
+class Usual(Protocol):
+    """One camera's normality: learns as it judges, in the windows' order."""
+
+    def judge(self, window: Window, /) -> tuple[Judged, bool]:
+        """Judge a window of revision 0, and say whether it is still learning."""
+        ...
+
+
+@dataclass(slots=True)
+class Judges:
+    """The network and the cameras' normalities, with what they said of the windows that are not final yet."""
+
+    network: Network
+    normality: Callable[[], Usual | None]
+    """Makes the normality of a camera that is new; None where it is off."""
+    _usual: dict[str, Usual | None] = field(default_factory=dict)
+    _open: dict[str, dict[float, Score]] = field(default_factory=dict)
+    """By camera and end: revision 0, until the final one has come."""
+
+    def __call__(self, items: Sequence[Window | Mark]) -> list[Score | Mark]:
+        """Judge windows in order; a mark, which ends a camera, is passed on and makes its normality forget."""
+        asked = [item for item in items if isinstance(item, Window) and not item.unchanged]
+        known = iter(self.network(asked) if asked else ())
+        return list(self._each(items, known))
+
+    def _each(self, items: Sequence[Window | Mark], known: Iterator[Judged]) -> Iterator[Score | Mark]:
+        for item in items:
+            if isinstance(item, Mark):
+                self._usual.pop(item.camera, None)
+                self._open.pop(item.camera, None)
+                yield item
+            elif item.revision == 0:
+                yield self._first(item, next(known))
+            else:
+                yield self._final(item, None if item.unchanged else next(known))
+
+    def _first(self, window: Window, fused: Judged) -> Score:
+        if window.camera not in self._usual:
+            self._usual[window.camera] = self.normality()
+        usual = self._usual[window.camera]
+        unusual, learning = ((), False) if usual is None else usual.judge(window)
+        made = score(window, fused, unusual, learning=learning, models=(self.network.name,))
+        if not window.final:
+            self._open.setdefault(window.camera, {})[window.until] = made
+        return made
+
+    def _final(self, window: Window, fused: Judged | None) -> Score:
+        """Normality has judged this window before: it reads no words, and must not learn a window twice."""
+        first = self._open.get(window.camera, {}).pop(window.until, None)
+        before = () if first is None else first.judgements
+        judged = {judgement.kind for judgement in fused or ()}
+        kept = tuple(judgement for judgement in before if judgement.kind not in judged)
+        return score(window, fused or (), kept, learning=first is not None and first.learning, models=(self.network.name,))
+
+
+async def run(bus: Bus, aligner: Aligner, judges: Judges, metrics: Metrics) -> None:
+    """Align the embeddings of every camera, judge the windows that closed, and publish their scores.
+
+    The Mark(last) that ends a camera on `scores` carries the first of its modalities, and holds for all of them.
+    """
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(1, STAGE) as thread:
+        async with bus.subscribe(Topic.EMBEDDINGS, group=STAGE, limit=LIMIT) as batches:
+            async for batch in batches:
+                metrics.records_in.labels(STAGE, Topic.EMBEDDINGS.value).inc(len(batch))
+                metrics.batch.labels(STAGE).observe(len(batch))
+                with metrics.stage_seconds.labels(STAGE).time():
+                    items = [record.message for record in batch if isinstance(record.message, Embedding | Mark)]
+                    late = aligner.late
+                    closed = [each for item in items for each in aligner.advance(item)]
+                    metrics.embeddings_late.inc(aligner.late - late)
+                    if closed:
+                        scores = await loop.run_in_executor(thread, judges, closed)
+                        await bus.publish(Topic.SCORES, scores)
+                        _count(metrics, closed, scores)
+
+
+def _count(metrics: Metrics, closed: Sequence[Window | Mark], scores: Sequence[Score | Mark]) -> None:
+    metrics.records_out.labels(STAGE, Topic.SCORES.value).inc(len(scores))
+    for window in closed:
+        if isinstance(window, Window):
+            metrics.windows.labels(metrics.camera(window.camera), str(window.revision)).inc()
+            metrics.windows_late.labels(metrics.camera(window.camera)).inc(not window.complete)
+    for made in scores:
+        metrics.learning.labels(metrics.camera(made.camera)).set(isinstance(made, Score) and made.learning)
