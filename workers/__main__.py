@@ -1,0 +1,148 @@
+"""The command line: `scenewatch COMMAND`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from monitor.config import Camera, Config
+from monitor.configfile import load
+from monitor.errors import ScenewatchError
+from workers.stage import Stage
+
+app = App(name="scenewatch", help="Cameras' pictures, sound and speech become explained alerts.", version_flags=["--version"])
+
+ConfigFiles = Annotated[list[Path], Parameter(negative=(), help="YAML files, later ones over earlier ones.")]
+JsonFile = Annotated[Path | None, Parameter(name="--json", help="Write the figures there.")]
+Data = Annotated[Path, Parameter(name="--data", env_var="SCENEWATCH_DATA", help="The folder of real data.")]
+DATA = Path("../shared/data")
+
+
+@app.command
+def demo(
+    *,
+    video: Annotated[Path | None, Parameter(help="Watch this file instead of a scene of our own.")] = None,
+    seed: Annotated[int, Parameter(help="Which scene is rendered.")] = 1,
+    live: Annotated[bool, Parameter(help="Play it at real time, not as quickly as it goes.", negative=())] = False,
+    keep: Annotated[Path | None, Parameter(help="Keep the rendered scene and the alerts in this folder.")] = None,
+) -> int:
+    """Watch a scene become alerts, and say what should have been found and what was; exit status 1 if they differ."""
+    from workers import demo  # noqa: PLC0415 (commands load what they need, so that --help and check are quick)
+
+    return asyncio.run(demo.video(video) if video else demo.planted(seed, fast=not live, keep=keep))
+
+
+@app.command
+def run(
+    what: Annotated[list[str], Parameter(help="Configuration files (.yaml), or one video: a file, folder, device or URL.", negative=())],
+    *,
+    fast: Annotated[bool, Parameter(help="Files as quickly as the stages keep up; the same alerts.", negative=())] = False,
+) -> int:
+    """Run every stage in one process: from cameras to alerts. Ends with its files, or on Ctrl-C."""
+    from workers import local  # noqa: PLC0415
+
+    paths = [Path(item) for item in what if item.endswith((".yaml", ".yml"))]
+    config = load(paths) if len(paths) == len(what) else with_source(load(paths), what, paths)
+    return asyncio.run(local.main(config, paths, fast=fast))
+
+
+def with_source(config: Config, what: Sequence[str], paths: Sequence[Path]) -> Config:
+    """Add the sources that stand on the command line as cameras, named after their files."""
+    sources = [item for item in what if Path(item) not in paths]
+    cameras = {f"camera-{n}" if "://" in source else _name(source): Camera(source=source) for n, source in enumerate(sources, 1)}
+    return Config.model_validate(config.model_dump() | {"cameras": dict(config.cameras) | cameras})
+
+
+def _name(source: str) -> str:
+    stem = "".join(c if c.isascii() and (c.isalnum() or c in "_.-") else "-" for c in Path(source).stem)
+    return stem.lstrip("_.-")[:63] or "camera"
+
+
+@app.command
+def worker(stage: Stage, *, config: ConfigFiles) -> int:
+    """Run one stage as a process of its own; needs a kafka:// bus."""
+    from workers import local  # noqa: PLC0415
+
+    return asyncio.run(local.one(stage, load(config), config))
+
+
+@app.command
+def check(
+    config: ConfigFiles,
+    *,
+    keys: Annotated[bool, Parameter(help="Print every key there is, with its default and bounds.", negative=())] = False,
+) -> int:
+    """Check configuration files: names file, line and key of a mistake."""
+    checked = load(config)
+    if keys:
+        import json  # noqa: PLC0415
+
+        sys.stdout.write(json.dumps(Config.model_json_schema(), indent=1) + "\n")
+    else:
+        sys.stdout.write(f"good: {len(checked.cameras)} cameras, {len(checked.sinks)} sinks, bus {checked.bus.split('://')[0]}\n")
+    return 0
+
+
+@app.command
+def models() -> int:
+    """List the models, where each comes from, and whether it is installed and genuine; exit status 1 if one is not."""
+    from workers import listing  # noqa: PLC0415
+
+    return listing.models()
+
+
+@app.command(name="eval")
+def evaluate(name: Literal["speech", "fusion", "normality"], *, data: Data = DATA, json: JsonFile = None) -> int:
+    """Measure how good it is, on real data."""
+    from workers import evaluate  # noqa: PLC0415
+    from workers.report import publish  # noqa: PLC0415
+
+    publish(evaluate.run(name, data), json)
+    return 0
+
+
+@app.command
+def bench(name: Literal["stages", "cameras"], *, data: Data = DATA, json: JsonFile = None) -> int:
+    """Measure how fast it is, on this machine."""
+    from workers import bench  # noqa: PLC0415
+    from workers.report import publish  # noqa: PLC0415
+
+    publish(bench.run(name, data), json)
+    return 0
+
+
+@app.command
+def train(*, data: Data = DATA, out: Path = Path("monitor/weights"), seed: int = 0, json: JsonFile = None) -> int:
+    """Train the fusion network on the rows of the data whose licence lets weights be shipped."""
+    from workers import train  # noqa: PLC0415
+    from workers.report import publish  # noqa: PLC0415
+
+    publish(train.train(data, out, seed), json)
+    return 0
+
+
+@app.command(name="schema")
+def write_schemas(out: Path = Path("docs/schema")) -> int:
+    """Write the JSON Schemas of alerts and camera states, generated from the code."""
+    from workers import schema  # noqa: PLC0415
+
+    schema.write(out)
+    return 0
+
+
+def main() -> None:
+    """Run the command line; a mistake of the user's is one clear message and exit status 2."""
+    try:
+        sys.exit(app())
+    except ScenewatchError as error:
+        sys.stderr.write(f"scenewatch: {error}\n")
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""The one place that builds things: from a configuration to stages that can be started."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from functools import partial
+from typing import Final
+
+from monitor.normality import Normality
+
+from monitor.align import Aligner
+from monitor.bus import Bus
+from monitor.config import Config
+from monitor.decide import Decider
+from monitor.fusion import Fusion
+from monitor.messages import Modality, Topic
+from monitor.metrics import Metrics
+from monitor.sinks import Sink
+from monitor.speech import transcriber
+from monitor.voice import segmenters
+from workers import alert, deliver, encode, fuse, transcribe
+from workers.stage import Stage
+
+Run = Callable[[Bus], Awaitable[None]]
+"""Reads and writes a bus until it is cancelled."""
+
+
+def groups(stages: Collection[Stage], sinks: Sequence[Sink]) -> Mapping[str, Sequence[Topic]]:
+    """The consumer groups of these stages: a bus that knows them beforehand keeps everything for them."""
+    every: Mapping[Stage, Mapping[str, Sequence[Topic]]] = {
+        Stage.ENCODE: {encode.STAGE: encode.TOPICS},
+        Stage.TRANSCRIBE: {transcribe.STAGE: (Topic.AUDIO,)},
+        Stage.FUSE: {fuse.STAGE: (Topic.EMBEDDINGS,)},
+        Stage.ALERT: {alert.STAGE: alert.TOPICS},
+        Stage.DELIVER: dict.fromkeys(deliver.groups(sinks), (Topic.ALERTS,)),
+    }
+    return {group: topics for stage in stages for group, topics in every.get(stage, {}).items()}
+
+
+def consumers(config: Config) -> tuple[Stage, ...]:
+    """The stages behind capture that a configuration needs."""
+    unused = {Stage.CAPTURE} if config.speech.enabled else {Stage.CAPTURE, Stage.TRANSCRIBE}
+    return tuple(stage for stage in Stage if stage not in unused)
+
+
+def consumer(stage: Stage, config: Config, metrics: Metrics, sinks: Sequence[Sink], *, fast: bool) -> Run:
+    """Load what a stage needs, once, and return what runs it; raises ModelError saying what to install."""
+    return BUILDERS[stage](config, metrics, sinks, fast)
+
+
+def _encode(config: Config, metrics: Metrics, _sinks: Sequence[Sink], _fast: bool) -> Run:
+    encoders = encode.load(config.models)
+    return lambda bus: encode.run(bus, encoders, metrics)
+
+
+def _transcribe(config: Config, metrics: Metrics, _sinks: Sequence[Sink], _fast: bool) -> Run:
+    transcribes = transcriber(config.speech, config.models)
+    hears = segmenters(config.speech, {name: camera.language for name, camera in config.cameras.items()})
+    return lambda bus: transcribe.run(bus, hears, transcribes, metrics)
+
+
+def _fuse(config: Config, metrics: Metrics, _sinks: Sequence[Sink], fast: bool) -> Run:
+    network = Fusion.load(config.models)
+    usual = partial(Normality, config.normality) if config.normality.enabled else _nothing
+    uses = frozenset(Modality) if config.speech.enabled else frozenset({Modality.PICTURE, Modality.SOUND})
+    return lambda bus: fuse.run(bus, Aligner(config.fusion, live=not fast, uses=uses), fuse.Judges(network, usual), metrics)
+
+
+def _nothing() -> None:
+    """No normality."""
+
+
+def _alert(config: Config, metrics: Metrics, _sinks: Sequence[Sink], fast: bool) -> Run:
+    return lambda bus: alert.run(bus, Decider(config.alerts), metrics, live=not fast)
+
+
+def _deliver(_config: Config, metrics: Metrics, sinks: Sequence[Sink], _fast: bool) -> Run:
+    return lambda bus: deliver.run(bus, sinks, metrics)
+
+
+BUILDERS: Final[Mapping[Stage, Callable[[Config, Metrics, Sequence[Sink], bool], Run]]] = {
+    Stage.ENCODE: _encode,
+    Stage.TRANSCRIBE: _transcribe,
+    Stage.FUSE: _fuse,
+    Stage.ALERT: _alert,
+    Stage.DELIVER: _deliver,
+}

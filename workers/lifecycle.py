@@ -1,0 +1,73 @@
+"""Starting stages, restarting those that crash, and stopping all of them on a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+import structlog
+
+log = structlog.get_logger()
+
+Start = Callable[[], Awaitable[None]]
+
+CRASHES: Final = 5
+WITHIN_S: Final = 60.0
+
+
+async def supervise(name: str, start: Start, *, pause_s: float = 0.5) -> None:
+    """Run a stage; when it crashes, start it again, until it has crashed CRASHES times WITHIN_S: then give up and raise.
+
+    What it had not finished comes to it again from the bus.
+    """
+    crashes: deque[float] = deque(maxlen=CRASHES)
+    clock = asyncio.get_running_loop().time
+    while (error := await _outcome(start)) is not None:
+        crashes.append(clock())
+        log.error("stage crashed", stage=name, error=repr(error), exc_info=error)
+        if len(crashes) == CRASHES and crashes[-1] - crashes[0] < WITHIN_S:
+            raise error
+        await asyncio.sleep(pause_s * len(crashes))
+
+
+async def _outcome(start: Start) -> BaseException | None:
+    """Await a stage as a task of its own, and return what it died of; a cancellation is passed on to it."""
+    task = asyncio.ensure_future(start())
+    try:
+        await asyncio.wait([task])
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait([task])
+    return task.exception()
+
+
+@asynccontextmanager
+async def stop_on_signal() -> AsyncIterator[asyncio.Event]:
+    """Give an event that SIGTERM and SIGINT set."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+async def first(*starts: Awaitable[object]) -> None:
+    """Await whichever ends first, cancel the others, and raise what it raised."""
+    tasks = [asyncio.ensure_future(start) for start in starts]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    for task in done:
+        task.result()
