@@ -1,0 +1,52 @@
+# The two commands: `make demo` and `make test`. Each sets everything up by itself.
+PYTHON ?= python3
+PIP_TARGET = .venv/bin/python
+EXTRAS = embedded,dev
+export HF_HUB_OFFLINE = 1
+export SCENEWATCH_DATA ?= ../shared/data
+export UV_HTTP_TIMEOUT ?= 180
+
+.PHONY: help setup demo test unit integration lint format schema clean
+
+help: ## What can be done here
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.installed ## Create .venv with everything in it (the other targets do it by themselves)
+
+.venv/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "scenewatch needs Python 3.11 or newer: make PYTHON=python3.11 …"; exit 1; }
+	@echo "setting up .venv: about 6 GB, one to four minutes, once"
+	@$(PYTHON) -m venv .venv
+	@$(PIP_TARGET) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
+	@.venv/bin/uv pip install --quiet --python $(PIP_TARGET) --constraint constraints.txt --editable '.[$(EXTRAS)]' \
+	  || $(PIP_TARGET) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	@touch $@
+
+demo: setup ## Watch a camera become alerts: a scene of our own, or VIDEO=file
+	@.venv/bin/scenewatch demo $(if $(VIDEO),--video '$(VIDEO)')
+
+test: setup ## Every test, with coverage
+	@.venv/bin/python tests/needs.py
+	@.venv/bin/pytest tests --cov --cov-report=term --durations=15
+
+unit: setup ## The quick tests
+	@.venv/bin/pytest tests/unit -q
+
+integration: setup ## The tests with real parts
+	@.venv/bin/pytest tests/integration tests/e2e -q
+
+lint: setup ## Style, types and import contracts
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+format: setup ## Put the code into shape
+	@.venv/bin/ruff check --fix .
+	@.venv/bin/ruff format .
+
+schema: setup ## Write the JSON Schemas of what other programs read
+	@.venv/bin/scenewatch schema docs/schema
+
+clean: ## Remove what was set up
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -1,0 +1,39 @@
+"""Says what the tests will be missing on this machine; in CI (SCENEWATCH_CI) installs it first where it can."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+PACKAGES = ("gir1.2-gst-rtsp-server-1.0", "python3-gi", "gstreamer1.0-plugins-good")
+"""GStreamer's RTSP server: a real camera for the capture tests."""
+PROBE = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
+
+
+def has_rtsp_server() -> bool:
+    """Whether Debian's Python finds GStreamer's RTSP server."""
+    python = Path("/usr/bin/python3")
+    return python.exists() and subprocess.run([python, "-c", PROBE], capture_output=True, check=False).returncode == 0
+
+
+def can_install() -> bool:
+    return bool(os.environ.get("SCENEWATCH_CI")) and shutil.which("apt-get") is not None and os.geteuid() == 0
+
+
+def main() -> None:
+    if not has_rtsp_server() and can_install():
+        quiet = {"env": os.environ | {"DEBIAN_FRONTEND": "noninteractive"}, "stdout": subprocess.DEVNULL}
+        subprocess.run(["apt-get", "update", "-qq"], check=True, **quiet)
+        subprocess.run(["apt-get", "install", "-qq", "--no-install-recommends", *PACKAGES], check=True, **quiet)
+    if not has_rtsp_server():
+        sys.stdout.write(f"no RTSP server: those tests are skipped; to run them: apt-get install {' '.join(PACKAGES)}\n")
+    data = Path(os.environ.get("SCENEWATCH_DATA", "../shared/data"))
+    if not (data / "manifest.csv").exists():
+        sys.stdout.write(f"no real data at {data} (SCENEWATCH_DATA): the tests that need it are skipped\n")
+
+
+if __name__ == "__main__":
+    main()
