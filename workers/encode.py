@@ -1,0 +1,93 @@
+"""The encode stage: pictures, sounds and words become embeddings, in batches over the cameras."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from monitor import config
+from monitor.bus import Bus, Record
+from monitor.codec import dead_letter
+from monitor.embedding import Encoded, Rejected, Sounds, pictures, texts
+from monitor.hearing import SoundEncoder, sound_encoder
+from monitor.language import TextEncoder, text_encoder
+from monitor.messages import DeadLetter, Frame, Message, Topic
+from monitor.metrics import Metrics
+from monitor.vision import PictureEncoder, picture_encoder
+
+STAGE: Final = "encode"
+TOPICS: Final = (Topic.VIDEO, Topic.AUDIO, Topic.TRANSCRIPTS)
+LIMIT: Final = 64
+"""Records a batch: more would make the first of a backlog wait for the last."""
+
+Encode = Callable[[Sequence[Record[Message]]], Encoded]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoders:
+    """The three encoders; each is called from one thread of its own."""
+
+    picture: PictureEncoder
+    sound: SoundEncoder
+    text: TextEncoder
+
+
+def load(models: config.Models) -> Encoders:
+    """Load the encoders that the configuration names. Raises ModelError saying what to install."""
+    return Encoders(picture=picture_encoder(models), sound=sound_encoder(models), text=text_encoder(models))
+
+
+async def run(bus: Bus, encoders: Encoders, metrics: Metrics) -> None:
+    """Encode what arrives, and pass the marks on behind what they promise."""
+    encodes: dict[Topic, Encode] = {
+        Topic.VIDEO: partial(pictures, encoders.picture),
+        Topic.AUDIO: Sounds(encoders.sound),
+        Topic.TRANSCRIPTS: partial(texts, encoders.text),
+    }
+    with ExitStack() as stack:
+        threads = {topic: stack.enter_context(ThreadPoolExecutor(1, f"encode-{topic.value}")) for topic in encodes}
+        async with bus.subscribe(*TOPICS, group=STAGE, limit=LIMIT) as batches:
+            async for batch in batches:
+                metrics.batch.labels(STAGE).observe(len(batch))
+                with metrics.stage_seconds.labels(STAGE).time():
+                    async with asyncio.TaskGroup() as tasks:
+                        for topic, encode in encodes.items():
+                            if records := [record for record in batch if record.ref.topic is topic]:
+                                tasks.create_task(_pass_on(bus, topic, records, encode, threads[topic], metrics))
+
+
+async def _pass_on(
+    bus: Bus, topic: Topic, records: Sequence[Record[Message]], encode: Encode, thread: ThreadPoolExecutor, metrics: Metrics
+) -> None:
+    """Encode the records of one topic in its own thread, and publish what comes of them in their order."""
+    metrics.records_in.labels(STAGE, topic.value).inc(len(records))
+    encoded = await asyncio.get_running_loop().run_in_executor(thread, encode, records)
+    await bus.publish(Topic.EMBEDDINGS, encoded.items)
+    if encoded.rejected:
+        await bus.publish(Topic.DEAD_LETTER, [_dead_letter(rejected) for rejected in encoded.rejected])
+    _count(metrics, encoded, topic)
+
+
+def _count(metrics: Metrics, encoded: Encoded, topic: Topic) -> None:
+    """What came in is either embedded, a mark, or dropped: the counters add up."""
+    metrics.records_out.labels(STAGE, Topic.EMBEDDINGS.value).inc(len(encoded.items))
+    metrics.encoded.labels(encoded.modality.value).inc(encoded.embeddings)
+    for rejected in encoded.rejected:
+        lost, reason = rejected.message, rejected.error.reason
+        metrics.dead_letters.labels(topic.value, reason).inc()
+        if isinstance(lost, Frame):
+            metrics.frames_dropped.labels(metrics.camera(lost.camera), reason).inc()
+        else:
+            metrics.sound_dropped.labels(metrics.camera(lost.camera), reason).inc(lost.until - lost.at)
+
+
+def _dead_letter(rejected: Rejected) -> DeadLetter:
+    lost = rejected.message
+    data = lost.jpeg if isinstance(lost, Frame) else lost.pcm
+    return dead_letter(lost.camera, rejected.ref, data, rejected.error, time.time())
