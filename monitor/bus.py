@@ -2,7 +2,8 @@
 
 At least once: what a subscription yields counts as processed when the next batch is asked for, or when the body of
 the `async with` ends without an exception. What was not processed comes again to the group's next subscriber.
-Records of one camera arrive in the order of their publication.
+Records of one camera arrive in the order of their publication. A group that is new to a topic begins with the oldest
+record that the bus still has. All members of a group share its cameras: one camera is one member's in every topic.
 """
 
 from __future__ import annotations
@@ -43,9 +44,7 @@ class Bus(Protocol):
         Raises BusError when the broker can't be reached, MessageError when a message is over MAX_BYTES.
         """
 
-    def subscribe(
-        self, *topics: Topic, group: str, limit: int = 256
-    ) -> AbstractAsyncContextManager[Subscription[list[Record[Message]]]]:
+    def subscribe(self, *topics: Topic, group: str, limit: int = 256) -> AbstractAsyncContextManager[Subscription[list[Record[Message]]]]:
         """Read topics as one member of a group, at most `limit` records a batch.
 
         A record that does not decode goes to the dead-letter topic with its reason, and is counted; it is not yielded.

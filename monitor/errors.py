@@ -12,6 +12,12 @@
 Foreign errors are translated where they enter, `raise … from`.
 """
 
+from typing import Literal, TypeAlias
+
+Reason: TypeAlias = Literal["oversized", "malformed", "invalid", "undecodable", "undeliverable"]
+"""Why a record is dead: over the limit; not the format; a value out of bounds; a picture or sound inside that
+can't be decoded; an alert that no attempt could deliver."""
+
 
 class ScenewatchError(Exception):
     """Anything this project raises on purpose; its text is fit to be shown to a user."""
@@ -34,7 +40,11 @@ class ModelError(ScenewatchError):
 
 
 class MessageError(ScenewatchError):
-    """Bytes that do not decode to the message their topic carries."""
+    """Bytes that do not decode to the message their topic carries; `reason` is one word, fit for a metric's label."""
+
+    def __init__(self, text: str, reason: Reason = "malformed") -> None:
+        super().__init__(text)
+        self.reason: Reason = reason
 
 
 class BusError(ScenewatchError):

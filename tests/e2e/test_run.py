@@ -79,7 +79,7 @@ def test_live_and_fast_give_the_same_alerts(scenewatch: Command, tmp_path: Path,
 
 
 def test_both_buses_give_the_same_alerts(scenewatch: Command, tmp_path: Path, recording: Path, kafka_url: str) -> None:
-    memory, kafka = configure(tmp_path, recording, out="memory"), configure(tmp_path, recording, kafka_url, out="kafka")
+    memory, kafka = configure(tmp_path, recording, out="memory"), configure(tmp_path, recording, f"{kafka_url}?session_s=2", out="kafka")
     assert scenewatch("run", memory, "--fast").returncode == 0
     shown = scenewatch("run", kafka, "--fast")
     assert shown.returncode == 0, shown.stderr
@@ -87,7 +87,7 @@ def test_both_buses_give_the_same_alerts(scenewatch: Command, tmp_path: Path, re
 
 
 def test_every_stage_as_a_process_of_its_own(scenewatch: Command, tmp_path: Path, recording: Path, kafka_url: str) -> None:
-    config = configure(tmp_path, recording, f"{kafka_url}\ntopic_prefix: stages-", out="stages")
+    config = configure(tmp_path, recording, f"{kafka_url}?session_s=2\ntopic_prefix: stages-", out="stages")
     program = Path(sys.executable).with_name("scenewatch")
     behind = [
         subprocess.Popen([program, "worker", stage, "--config", config], stderr=subprocess.DEVNULL)

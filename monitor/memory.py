@@ -1,0 +1,270 @@
+"""The bus inside one process: bounded, so that a slow stage slows the stages before it instead of filling the memory.
+
+Each topic is a log of at most `capacity` records. A group has a position in it, and starts with the oldest record that
+is still there. When a log is full, the oldest record that every group of the topic has processed makes room; while
+there is none, `publish` waits. A topic that no group is known for forgets its oldest record instead, so whoever must not miss
+one is named in `groups`: a group that is expected counts from the start, also before its first member comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import zlib
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from heapq import merge
+from itertools import islice
+from typing import Final, NamedTuple, TypeAlias
+
+from monitor import codec
+from monitor.bus import Record
+from monitor.errors import BusError, MessageError
+from monitor.messages import Message, Ref, Topic
+from monitor.metrics import Metrics
+
+CAPACITY: Final = 512
+"""Records a topic holds at most."""
+
+PARTITIONS: Final = 8
+"""Of each topic; no more members of a group than this have work."""
+
+Place: TypeAlias = tuple[Topic, int]
+"""A topic and one of its partitions."""
+
+
+class _Entry(NamedTuple):
+    """A record as it is kept; `seq` first, so that entries sort by the order of their publication in the whole bus."""
+
+    seq: int
+    camera: str
+    value: Message | bytes
+    ref: Ref
+
+
+@dataclass(slots=True)
+class _Log:
+    """One partition: the records with offsets from `base` up to, not including, `end`."""
+
+    entries: dict[int, _Entry] = field(default_factory=dict)
+    base: int = 0
+    end: int = 0
+
+    def append(self, entry: _Entry) -> None:
+        self.entries[self.end] = entry
+        self.end += 1
+
+    def drop_oldest(self) -> None:
+        del self.entries[self.base]
+        self.base += 1
+
+    def since(self, offset: int) -> Iterator[_Entry]:
+        return (self.entries[at] for at in range(max(offset, self.base), self.end))
+
+
+@dataclass(slots=True, eq=False)
+class _Member:
+    """A subscriber: its topics, and how far the batch reaches that it works on."""
+
+    topics: frozenset[Topic]
+    working_on: dict[Place, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Group:
+    """What a group has processed, and who its members are; a partition has one owner, the same for every topic."""
+
+    topics: set[Topic] = field(default_factory=set)
+    done: dict[Place, int] = field(default_factory=dict)
+    members: list[_Member] = field(default_factory=list)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when there may be something to take: a record came, a batch was processed, a member left."""
+
+    def places_of(self, member: _Member, partitions: int) -> Iterator[Place]:
+        """The places whose owner this member is, without those where another still works on a batch."""
+        busy = {place for other in self.members if other is not member for place in other.working_on}
+        for topic in member.topics:
+            owners = [other for other in self.members if topic in other.topics]
+            mine = range(owners.index(member), partitions, len(owners))
+            yield from ((topic, partition) for partition in mine if (topic, partition) not in busy)
+
+
+class MemoryBus:
+    """A `Bus` in one process; messages pass as they are, or through the codec if `encoded`."""
+
+    def __init__(
+        self,
+        metrics: Metrics | None = None,
+        *,
+        capacity: int = CAPACITY,
+        partitions: int = PARTITIONS,
+        groups: Mapping[str, Sequence[Topic]] | None = None,
+        encoded: bool = False,
+    ) -> None:
+        self.metrics = metrics or Metrics()
+        self._capacity = capacity
+        self._encoded = encoded
+        self._logs = {topic: [_Log() for _ in range(partitions)] for topic in Topic}
+        self._held = dict.fromkeys(Topic, 0)
+        self._turns = {topic: asyncio.Lock() for topic in Topic}
+        self._groups: dict[str, _Group] = {}
+        self._room = asyncio.Event()
+        self._seq = 0
+        self._closed = False
+        for name, topics in (groups or {}).items():
+            self._know(name, frozenset(topics))
+
+    async def publish(self, topic: Topic, messages: Sequence[Message]) -> None:
+        """Append messages in order; all of them are checked before the first is taken."""
+        if self._encoded:
+            values: list[Message | bytes] = [codec.encode(topic, message) for message in messages]
+        else:
+            for message in messages:
+                codec.check(topic, message)
+            values = list(messages)
+        async with self._turns[topic]:
+            for message, value in zip(messages, values, strict=True):
+                await self._append(topic, message.camera, value)
+
+    async def publish_bytes(self, topic: Topic, camera: str, value: bytes) -> None:
+        """Append a record as it is, whatever it is: what another program may do to a broker."""
+        async with self._turns[topic]:
+            await self._append(topic, camera, value)
+
+    @asynccontextmanager
+    async def subscribe(self, *topics: Topic, group: str, limit: int = 256) -> AsyncIterator[MemorySubscription]:
+        """Join a group; leaving it with an exception gives the batch back."""
+        known = self._know(group, frozenset(topics))
+        member = _Member(frozenset(topics))
+        known.members.append(member)
+        try:
+            yield MemorySubscription(self, group, member, limit)
+            self.processed(group, member)
+        finally:
+            known.members.remove(member)
+            known.news.set()
+
+    async def lag(self, group: str) -> int:
+        """Records of the group's topics that it has not processed."""
+        return self._lag(self._groups[group]) if group in self._groups else 0
+
+    async def drain(self) -> None:
+        """Wait until no group has anything left to process."""
+        while any(map(self._lag, self._groups.values())) and not self._closed:
+            await _next(self._room)
+
+    async def close(self) -> None:
+        """End every subscription and refuse what is published from now on."""
+        self._closed = True
+        self._room.set()
+        for group in self._groups.values():
+            group.news.set()
+
+    async def take(self, group: str, member: _Member, limit: int) -> list[Record[Message]]:
+        """Wait for a member's next batch, oldest records first; nothing once the bus is closed."""
+        self.processed(group, member)
+        known = self._groups[group]
+        while not self._closed:
+            entries = self._next_entries(known, member, limit)
+            for entry in entries:
+                member.working_on[entry.ref.topic, entry.ref.partition] = entry.ref.offset + 1
+            records = [record for entry in entries if (record := await self._open(entry)) is not None]
+            if records:
+                return records
+            self.processed(group, member)
+            if not entries:
+                await _next(known.news)
+        return []
+
+    def processed(self, group: str, member: _Member) -> None:
+        """Count what a member was working on as processed."""
+        if member.working_on:
+            self._groups[group].done.update(member.working_on)
+            member.working_on.clear()
+            self._groups[group].news.set()
+            self._room.set()
+
+    def _know(self, name: str, topics: frozenset[Topic]) -> _Group:
+        group = self._groups.setdefault(name, _Group())
+        for topic in topics - group.topics:
+            group.done |= {(topic, partition): log.base for partition, log in enumerate(self._logs[topic])}
+        group.topics |= topics
+        return group
+
+    async def _append(self, topic: Topic, camera: str, value: Message | bytes) -> None:
+        while self._held[topic] >= self._capacity and not self._make_room(topic):
+            await _next(self._room)
+        if self._closed:
+            raise BusError("The bus is closed: nothing can be published any more; subscribe and publish before close()")
+        partition = zlib.crc32(camera.encode()) % len(self._logs[topic])
+        log = self._logs[topic][partition]
+        log.append(_Entry(self._seq, camera, value, Ref(topic=topic, partition=partition, offset=log.end)))
+        self._seq += 1
+        self._held[topic] += 1
+        for group in self._groups.values():
+            if topic in group.topics:
+                group.news.set()
+
+    def _make_room(self, topic: Topic) -> bool:
+        """Forget the oldest record that nobody has to process any more; say whether there was one, or the bus is closed."""
+        groups = [group for group in self._groups.values() if topic in group.topics]
+        free = [
+            log
+            for partition, log in enumerate(self._logs[topic])
+            if log.base < log.end and all(log.base < group.done[topic, partition] for group in groups)
+        ]
+        if free:
+            min(free, key=lambda log: log.entries[log.base].seq).drop_oldest()
+            self._held[topic] -= 1
+        return bool(free) or self._closed
+
+    def _next_entries(self, group: _Group, member: _Member, limit: int) -> list[_Entry]:
+        places = group.places_of(member, len(self._logs[Topic.VIDEO]))
+        ahead = (self._logs[topic][partition].since(group.done[topic, partition]) for topic, partition in places)
+        return list(islice(merge(*ahead), limit))
+
+    async def _open(self, entry: _Entry) -> Record[Message] | None:
+        """Give a kept record its message; one that has none goes to the dead letters."""
+        if isinstance(entry.value, Message):
+            return Record(message=entry.value, ref=entry.ref)
+        try:
+            return Record(message=codec.decode(entry.ref.topic, entry.value), ref=entry.ref)
+        except MessageError as error:
+            await self._bury(entry, entry.value, error)
+            return None
+
+    async def _bury(self, entry: _Entry, value: bytes, error: MessageError) -> None:
+        """Publish a dead letter and count it; a broken dead letter is only counted, or it would come back for ever."""
+        self.metrics.dead_letters.labels(entry.ref.topic.value, error.reason).inc()
+        if entry.ref.topic is not Topic.DEAD_LETTER:
+            await self.publish(Topic.DEAD_LETTER, [codec.dead_letter(entry.camera, entry.ref, value, error, time.time())])
+
+    def _lag(self, group: _Group) -> int:
+        return sum(self._logs[topic][partition].end - done for (topic, partition), done in group.done.items())
+
+
+async def _next(event: asyncio.Event) -> None:
+    """Wait until an event is set from now on; nothing may be awaited between looking and this."""
+    event.clear()
+    await event.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySubscription:
+    """The batches of one member."""
+
+    bus: MemoryBus
+    group: str
+    member: _Member
+    limit: int
+
+    def __aiter__(self) -> MemorySubscription:
+        return self
+
+    async def __anext__(self) -> list[Record[Message]]:
+        """Give the next batch; the one before counts as processed by asking."""
+        records = await self.bus.take(self.group, self.member, self.limit)
+        if not records:
+            raise StopAsyncIteration
+        return records

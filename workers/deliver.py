@@ -1,0 +1,74 @@
+"""The deliver stage: alerts go to every sink, in order, each at its own pace."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from monitor import codec, events
+from monitor.bus import Bus, Record
+from monitor.errors import MessageError, SinkError
+from monitor.messages import Alert, Message, Topic
+from monitor.metrics import Metrics
+from monitor.sinks import Sink
+
+STAGE: Final = "deliver"
+
+LIMIT: Final = 16
+"""Alerts a batch: after a crash, so many may be delivered twice."""
+
+log = structlog.get_logger()
+
+
+async def run(bus: Bus, sinks: Sequence[Sink], metrics: Metrics) -> None:
+    """Deliver to all sinks at once; each is a group of its own, so that one that is down holds up no other and misses nothing."""
+    async with asyncio.TaskGroup() as tasks:
+        for sink, group in zip(sinks or (Nowhere(),), groups(sinks), strict=True):
+            tasks.create_task(_deliver(bus, sink, group, metrics))
+
+
+def groups(sinks: Sequence[Sink]) -> tuple[str, ...]:
+    """The consumer group of each sink; one if there is none."""
+    return (STAGE, *(f"{STAGE}-{number}" for number in range(2, len(sinks) + 1)))
+
+
+class Nowhere:
+    """The sink of a configuration that has none."""
+
+    name = "none"
+
+    async def send(self, alert: Alert) -> None:
+        """Take the alert and do nothing."""
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+
+async def _deliver(bus: Bus, sink: Sink, group: str, metrics: Metrics) -> None:
+    async with bus.subscribe(Topic.ALERTS, group=group, limit=LIMIT) as batches:
+        async for batch in batches:
+            metrics.records_in.labels(STAGE, Topic.ALERTS.value).inc(len(batch))
+            metrics.batch.labels(STAGE).observe(len(batch))
+            with metrics.stage_seconds.labels(STAGE).time():
+                for record in batch:
+                    await _send(bus, sink, record, metrics)
+
+
+async def _send(bus: Bus, sink: Sink, record: Record[Message], metrics: Metrics) -> None:
+    """Deliver one alert, or put it on the dead-letter topic when the sink gave up."""
+    alert = record.message
+    assert isinstance(alert, Alert)
+    try:
+        await sink.send(alert)
+    except SinkError as error:
+        metrics.delivered.labels(sink.name, "failed").inc()
+        metrics.dead_letters.labels(Topic.ALERTS.value, "undeliverable").inc()
+        log.warning("an alert was not delivered", sink=sink.name, alert=alert.id, sequence=alert.sequence, error=str(error))
+        why = MessageError(f"{sink.name}: {error}", "undeliverable")
+        await bus.publish(Topic.DEAD_LETTER, [codec.dead_letter(alert.camera, record.ref, events.to_json(alert), why, time.time())])
+    else:
+        metrics.delivered.labels(sink.name, "delivered").inc()
