@@ -1,0 +1,170 @@
+"""From one camera's decoded frames and blocks of sound to its messages; what goes on when its source is opened anew.
+
+No clock in here: event time and the wall clock at capture come with each frame.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import Final, TypeAlias
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from av.video.frame import VideoFrame
+
+from monitor.clock import Grid
+from monitor.config import Camera, Capture
+from monitor.health import Health, look
+from monitor.messages import CameraState, Frame, Mark, Modality, Sound, State
+from monitor.motion import Motion
+from monitor.pictures import Shrinker, check_size, jpeg, luma
+from monitor.pieces import Cutter, Piece
+
+Item: TypeAlias = Frame | Sound | Mark | CameraState
+
+INTERLEAVE_S: Final = 5.0
+"""Picture or sound that comes later than the other by more than this is not waited for: a mark says so, and it is dropped."""
+
+
+class Feed:
+    """The messages of one camera; times of each topic never fall, whatever its source does."""
+
+    def __init__(self, name: str, camera: Camera, settings: Capture, shown: str = "") -> None:
+        self.name = name
+        self.shown = shown
+        self.modalities: tuple[Modality, ...] = ()
+        self.states: tuple[State, ...] = ()
+        self.until = {Modality.PICTURE: -math.inf, Modality.SOUND: -math.inf}
+        """Nothing that begins before this is still to come."""
+        self._settings = settings
+        self._grid = Grid(camera.fps)
+        self._cutter = Cutter()
+        self._motion = Motion()
+        self._shrink = Shrinker(camera.width)
+        self._health = Health(settings.unhealthy_s, has_sound=False)
+        self._aspect = 1.0
+        self._present: tuple[Modality, ...] = ()
+        self._frames = 0
+        self._sounds = 0
+        self._size = (0, 0)
+
+    @property
+    def end(self) -> float:
+        """The latest event time of anything so far."""
+        return max(self.until.values())
+
+    def begin(self, at: float, modalities: Iterable[Modality], aspect: float) -> None:
+        """A source was opened: it has these modalities, nothing of it lies before `at`, and nothing is compared with what was before."""
+        self._present = tuple(modalities)
+        self.expect(self._present)
+        self._aspect = aspect
+        self._motion = Motion()
+        self._health.reopen(has_sound=Modality.SOUND in self.modalities)
+        self._grid.skip_to(at)
+        self._cutter.skip_to(at)
+        self.until = {modality: max(at, until) for modality, until in self.until.items()}
+
+    def expect(self, modalities: Iterable[Modality]) -> None:
+        """Say from now on that the camera has these too; what it once had it is not said to have lost."""
+        known = {*self.modalities, *modalities}
+        self.modalities = tuple(modality for modality in Modality if modality in known)
+
+    def picture(self, frame: VideoFrame, at: float, captured: float) -> Iterator[Item]:
+        """Take in a decoded frame; gives a Frame if it is sampled. Raises NotMediaError for one that is too large."""
+        if (frame.width, frame.height) != self._size:
+            check_size(frame.width, frame.height)
+            self._size = (frame.width, frame.height)
+            self._motion = Motion()
+        if frame.key_frame or self._motion.wants(at):
+            grid = luma(frame)
+            self._motion.push(at, grid)
+            self._health.decoded(at, grid, key=frame.key_frame)
+        if self._grid.takes(at):
+            yield self._sample(frame, at, captured)
+            yield from self._promise(Modality.PICTURE, captured)
+            yield from self._look_after(at, captured)
+
+    def sound(self, samples: npt.NDArray[np.int16], at: float, captured: float) -> Iterator[Item]:
+        """Take in a block of sound, int16 [n], mono, 16 kHz; gives the pieces that are complete."""
+        yield from self._pieces(self._cutter.push(at, samples), captured)
+
+    def close(self, captured: float) -> Iterator[Item]:
+        """The source ended or broke off: give the rest of its sound."""
+        yield from self._pieces(self._cutter.flush(), captured)
+
+    def promise(self, until: float, captured: float, *, last: bool = False) -> Iterator[Item]:
+        """Marks for picture and sound: nothing of either begins before `until` any more."""
+        self._grid.skip_to(until)
+        yield from self._pieces(self._cutter.skip_to(until), captured)
+        for modality in (Modality.PICTURE, Modality.SOUND):
+            if modality in self.modalities:
+                yield self._mark(modality, max(until, self.until[modality]), captured, last=last)
+
+    def state(self, at: float, captured: float, *states: State, detail: str = "") -> CameraState:
+        """Say how the camera fares, and remember it."""
+        self.states = states
+        return CameraState(
+            camera=self.name, at=at, states=states, detail=detail, source=self.shown, modalities=self.modalities, captured=captured
+        )
+
+    def _sample(self, frame: VideoFrame, at: float, captured: float) -> Frame:
+        small = self._shrink(frame, self._aspect)
+        self._health.sampled(at, look(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY).astype(np.uint8, copy=False)))
+        self._frames += 1
+        self.until[Modality.PICTURE] = self._grid.due
+        return Frame(
+            camera=self.name,
+            at=at,
+            until=self._grid.due,
+            captured=captured,
+            modalities=self.modalities,
+            seq=self._frames - 1,
+            jpeg=jpeg(small, self._settings.jpeg_quality),
+            width=small.shape[1],
+            height=small.shape[0],
+            motion=self._motion.take(),
+        )
+
+    def _pieces(self, pieces: Iterable[Piece], captured: float) -> Iterator[Item]:
+        for piece in pieces:
+            self._health.sound(piece.until, piece.peak)
+            self._sounds += 1
+            self.until[Modality.SOUND] = piece.until
+            yield Sound(
+                camera=self.name,
+                at=piece.at,
+                until=piece.until,
+                captured=captured,
+                modalities=self.modalities,
+                seq=self._sounds - 1,
+                pcm=piece.samples.astype("<i2", copy=False).tobytes(),
+            )
+            yield from self._promise(Modality.SOUND, captured)
+            if Modality.PICTURE not in self._present:
+                yield from self._look_after(piece.until, captured)
+
+    def _promise(self, came: Modality, captured: float) -> Iterator[Item]:
+        """Mark how far the other modality is at least, if it is far behind or if this opening of the source has none of it."""
+        other = Modality.SOUND if came is Modality.PICTURE else Modality.PICTURE
+        if other not in self.modalities:
+            return
+        until = self.until[came] - (INTERLEAVE_S if other in self._present else 0)
+        if until <= self.until[other]:
+            return
+        if other is Modality.PICTURE:
+            self._grid.skip_to(until)
+        else:
+            yield from self._pieces(self._cutter.skip_to(until), captured)
+        if until > self.until[other]:
+            yield self._mark(other, until, captured)
+
+    def _mark(self, modality: Modality, until: float, captured: float, *, last: bool = False) -> Mark:
+        self.until[modality] = until
+        return Mark(camera=self.name, at=until, until=until, captured=captured, modalities=self.modalities, modality=modality, last=last)
+
+    def _look_after(self, at: float, captured: float) -> Iterator[Item]:
+        states = self._health.states(at)
+        if states != self.states:
+            yield self.state(at, captured, *states, detail=self._health.detail)
