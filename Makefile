@@ -6,7 +6,7 @@ export HF_HUB_OFFLINE = 1
 export SCENEWATCH_DATA ?= ../shared/data
 export UV_HTTP_TIMEOUT ?= 180
 
-.PHONY: help setup demo test unit integration lint format schema clean
+.PHONY: help setup demo test unit integration lint format schema figures clean
 
 help: ## What can be done here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,11 @@ format: setup ## Put the code into shape
 
 schema: setup ## Write the JSON Schemas of what other programs read
 	@.venv/bin/scenewatch schema docs/schema
+
+figures: setup ## Measure everything that the documents quote (about 40 minutes)
+	@for name in stages cameras; do .venv/bin/scenewatch bench $$name --json docs/figures/$$name.json || exit 1; done
+	@for name in speech fusion normality; do .venv/bin/scenewatch eval $$name --json docs/figures/$$name.json || exit 1; done
+	@.venv/bin/python -m workers.quote README.md
 
 clean: ## Remove what was set up
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
