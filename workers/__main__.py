@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from monitor import logs
 from monitor.config import Camera, Config
 from monitor.configfile import load
 from monitor.errors import ScenewatchError
@@ -102,6 +103,7 @@ def evaluate(name: Literal["speech", "fusion", "normality"], *, data: Data = DAT
     from workers import evaluate  # noqa: PLC0415
     from workers.report import publish  # noqa: PLC0415
 
+    logs.configure("warning", json=False)
     publish(evaluate.run(name, data), json)
     return 0
 
@@ -112,6 +114,7 @@ def bench(name: Literal["stages", "cameras"], *, data: Data = DATA, json: JsonFi
     from workers import bench  # noqa: PLC0415
     from workers.report import publish  # noqa: PLC0415
 
+    logs.configure("warning", json=False)
     publish(bench.run(name, data), json)
     return 0
 
