@@ -1,0 +1,376 @@
+"""The fusion network: tokens of picture, sound and words attend to each other, and five heads judge the window.
+
+    z = f_d( f_c( f_v(x), f_a(s), f_l(y) ) )
+
+The encoders f_v, f_a, f_l ran before (`monitor.vision`, `hearing`, `language`); f_c and f_d are here, in one file. Letters
+of the shapes: B windows, P pictures, S sounds, T texts, N tokens in all, D width, K kinds, M numbers of motion.
+The network is causal: a token that begins at or after its window's end is not read. Attention: Vaswani et al. 2017
+(arXiv 1706.03762), with the norm first; one learned query a kind reads the tokens, as the class token of ViT does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - torch's own name for it
+
+from monitor import config
+from monitor.align import Window
+from monitor.errors import ModelError
+from monitor.messages import Embedding, Judgement, Modality, floats
+from monitor.models import locate
+from monitor.vision import torch_device
+
+KINDS: Final = ("fight", "fire", "aggression", "crying", "distress")
+"""The incidents that the heads judge, in the order of the logits."""
+
+KNOWN_BY: Final[dict[str, tuple[Modality, ...]]] = {
+    "fight": (Modality.PICTURE,),
+    "fire": (Modality.SOUND,),
+    "aggression": (Modality.SOUND,),
+    "crying": (Modality.SOUND,),
+    "distress": (Modality.TEXT,),
+}
+"""What a kind was taught by. In a window with none of these its probability is 0: the network has no way to know it."""
+
+EXPLAIN_FROM: Final = 0.3
+"""The modalities' parts are worked out for windows in which some kind is at least so probable."""
+
+PLACE: Final = 2
+"""The last numbers of motion, brightness and contrast, say where it is and not how it moves: they are not read."""
+
+OLDEST_S: Final = 16.0
+"""Ages beyond this count as this: an utterance may begin long before the window's end."""
+
+LIMITS: Final[dict[Modality, int]] = {Modality.PICTURE: 16, Modality.SOUND: 16, Modality.TEXT: 8}
+"""Tokens of each modality that a window may hold; of more, the newest are read."""
+
+
+class FusionConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The network's measures; they stand in the metadata of its weights."""
+
+    motion: int
+    """M, numbers of motion a picture."""
+    picture: int = 1280
+    sound: int = 1152
+    text: int = 384
+    width: int = 96
+    """D."""
+    layers: int = 2
+    heads: int = 4
+    dropout: float = 0.3
+    place_dropout: float = 0.8
+    """Share of the training windows that don't show what the pictures look like, only how they move and change: the look is
+    the place, and the place is not the fight."""
+
+
+class Tokens(NamedTuple):
+    """The tokens of one modality, padded to the longest window."""
+
+    values: Tensor
+    """float32 [B, n, features]."""
+    ages: Tensor
+    """float32 [B, n], seconds from the token's begin to the window's end."""
+    here: Tensor
+    """bool [B, n], False where it is padding."""
+
+    def hidden(self) -> Tokens:
+        """The same, with nothing there."""
+        return self._replace(here=torch.zeros_like(self.here))
+
+
+class Batch(NamedTuple):
+    """Windows as tensors."""
+
+    pictures: Tokens
+    motion: Tensor
+    """float32 [B, P, M], NaN where a picture has none."""
+    sounds: Tokens
+    texts: Tokens
+
+    def without(self, modality: Modality) -> Batch:
+        """Leave one modality out."""
+        match modality:
+            case Modality.PICTURE:
+                return self._replace(pictures=self.pictures.hidden())
+            case Modality.SOUND:
+                return self._replace(sounds=self.sounds.hidden())
+            case Modality.TEXT:
+                return self._replace(texts=self.texts.hidden())
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        """Change every tensor: move it, or pick rows."""
+        pictures, sounds, texts = (Tokens(*map(change, tokens)) for tokens in (self.pictures, self.sounds, self.texts))
+        return Batch(pictures, change(self.motion), sounds, texts)
+
+
+class Standard(nn.Module):
+    """Features to mean 0 and deviation 1, as measured on the training windows and stored with the weights."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("deviation", torch.ones(features))
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Float32 [..., features] in and out; what lies far outside the training's range is cut at ±8."""
+        return ((values - self.mean) / self.deviation).clamp(-8, 8)
+
+
+class WindowDropout(nn.Module):
+    """Drops features in all of a window's tokens at once (Gal and Ghahramani 2016, arXiv 1512.05287); nothing once trained."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(rate)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, n, features] in and out."""
+        return x * self.dropout(x.new_ones(len(x), 1, x.shape[-1])) if self.training else x
+
+
+class TimeEncoding(nn.Module):
+    """A token's age as sines and cosines with periods from 0.5 to 64 s."""
+
+    periods: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("periods", torch.logspace(math.log10(0.5), math.log10(64), 16))
+        self.project = nn.Linear(32, width)
+
+    def forward(self, ages: Tensor) -> Tensor:
+        """Seconds [B, n] -> [B, n, D]."""
+        turns = 2 * math.pi * ages.clamp(0, OLDEST_S).unsqueeze(-1) / self.periods  # [B, n, 16]
+        encoded: Tensor = self.project(torch.cat((turns.sin(), turns.cos()), dim=-1))  # [B, n, D]
+        return encoded
+
+
+class Block(nn.Module):
+    """Self-attention over the tokens of all modalities, then a layer on each; the norm first, both residual."""
+
+    def __init__(self, cfg: FusionConfig) -> None:
+        super().__init__()
+        d = cfg.width
+        self.heads = cfg.heads
+        self.attention_norm, self.layer_norm = nn.LayerNorm(d), nn.LayerNorm(d)
+        self.query_key_value, self.mix = nn.Linear(d, 3 * d), nn.Linear(d, d)
+        self.layer = nn.Sequential(nn.Linear(d, 2 * d), nn.GELU(), nn.Linear(2 * d, d))
+        self.dropout = WindowDropout(cfg.dropout)
+
+    def forward(self, x: Tensor, here: Tensor) -> Tensor:
+        """[B, N, D] and bool [B, N] -> [B, N, D]; nothing reads a token that is not here."""
+        b, n, d = x.shape
+        qkv = self.query_key_value(self.attention_norm(x)).view(b, n, 3, self.heads, d // self.heads)  # [B, N, 3, H, D/H]
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each [B, H, N, D/H]
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=here[:, None, None, :])  # [B, H, N, D/H]
+        x = x + self.dropout(self.mix(y.transpose(1, 2).reshape(b, n, d)))  # [B, N, D]
+        done: Tensor = x + self.dropout(self.layer(self.layer_norm(x)))  # [B, N, D]
+        return done
+
+
+class Projection(nn.Module):
+    """One modality's features into the common space."""
+
+    def __init__(self, features: int, cfg: FusionConfig) -> None:
+        super().__init__()
+        self.standard = Standard(features)
+        self.dropout, self.project = WindowDropout(cfg.dropout), nn.Linear(features, cfg.width)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """[B, n, features] -> [B, n, D]."""
+        projected: Tensor = self.project(self.dropout(self.standard(values)))
+        return projected
+
+
+class PictureTokens(nn.Module):
+    """How a picture moves, how it changed since the last one, and (held back in training) what it looks like."""
+
+    def __init__(self, cfg: FusionConfig) -> None:
+        super().__init__()
+        self.motion, self.look, self.change = (Projection(n, cfg) for n in (cfg.motion - PLACE, cfg.picture, cfg.picture))
+        self.place_dropout = cfg.place_dropout
+
+    def forward(self, pictures: Tokens, motion: Tensor) -> Tensor:
+        """Tokens [B, P, 1280] and motion [B, P, M] -> [B, P, D]."""
+        shown, moves = self._shown(pictures.values), ~motion.isnan().any(-1, keepdim=True)  # [B, 1, 1], [B, P, 1]
+        follows = (pictures.here[:, 1:] & pictures.here[:, :-1]).unsqueeze(-1)  # [B, P-1, 1]
+        change = self.change(pictures.values[:, 1:] - pictures.values[:, :-1]) * follows  # [B, P-1, D]
+        token: Tensor = self.motion(movement(motion.nan_to_num())) * moves + self.look(pictures.values) * shown  # [B, P, D]
+        return token + F.pad(change, (0, 0, 1, 0))[:, : token.shape[1]]  # [B, P, D]
+
+    def _shown(self, values: Tensor) -> Tensor:
+        """1 or 0 a window [B, 1, 1]: whether its look is read; always, scaled to the same mean, once trained."""
+        if not self.training:
+            return values.new_full((len(values), 1, 1), 1 - self.place_dropout)
+        return (torch.rand(len(values), 1, 1, device=values.device) >= self.place_dropout).float()
+
+
+class FusionNet(nn.Module):
+    """f_c and f_d: any subset of the modalities in, one logit a kind out."""
+
+    def __init__(self, cfg: FusionConfig) -> None:
+        super().__init__()
+        d = cfg.width
+        self.cfg = cfg
+        self.pictures, self.sounds, self.texts = PictureTokens(cfg), Projection(cfg.sound, cfg), Projection(cfg.text, cfg)
+        self.norms = nn.ModuleList(nn.LayerNorm(d) for _ in Modality)
+        self.time = TimeEncoding(d)
+        self.modality = nn.Parameter(torch.randn(len(Modality), d) * 0.1)
+        self.queries = nn.Parameter(torch.randn(len(KINDS), d) * 0.1)
+        self.blocks = nn.ModuleList(Block(cfg) for _ in range(cfg.layers))
+        self.out_norm = nn.LayerNorm(d)
+        self.head = nn.Parameter(torch.randn(len(KINDS), d) * 0.02)
+        self.bias = nn.Parameter(torch.full((len(KINDS),), -2.0))
+        self.register_buffer("calibration", torch.tensor([[1.0, 0.0]] * len(KINDS)))
+
+    calibration: Tensor
+    """[K, 2]: the calibrated logit of a kind is slope · logit + offset (Platt 1999)."""
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Windows -> logits [B, K], not calibrated."""
+        tokens = (batch.pictures, batch.sounds, batch.texts)
+        values = (
+            self.pictures(batch.pictures, batch.motion),
+            self.sounds(batch.sounds.values),
+            self.texts(batch.texts.values),
+        )  # [B, n, D]
+        placed = [
+            norm(value) + self.time(token.ages) + kind  # [B, n, D]
+            for norm, value, token, kind in zip(self.norms, values, tokens, self.modality, strict=True)
+        ]
+        b, k = len(batch.motion), len(KINDS)
+        x = torch.cat([self.queries.expand(b, -1, -1), *placed], dim=1)  # [B, K+N, D]
+        asks = torch.ones(b, k, dtype=torch.bool, device=x.device)  # [B, K]: so attention always has something to read
+        here = torch.cat([asks, *(token.here for token in tokens)], dim=1)  # [B, K+N]
+        for block in self.blocks:
+            x = block(x, here)  # [B, K+N, D]
+        z = self.out_norm(x[:, :k])  # [B, K, D]
+        logits: Tensor = (z * self.head).sum(-1) + self.bias  # [B, K]
+        return logits
+
+    def probabilities(self, batch: Batch) -> Tensor:
+        """Windows -> calibrated probabilities [B, K]; 0 for a kind in a window with nothing that it is known by."""
+        calibrated: Tensor = self(batch) * self.calibration[:, 0] + self.calibration[:, 1]  # [B, K]
+        return calibrated.sigmoid() * knowable(batch)
+
+
+def movement(motion: Tensor) -> Tensor:
+    """Numbers of motion [..., M] to what is read of them [..., M - PLACE]: roots, for most are small and a few very large."""
+    read: Tensor = motion[..., :-PLACE].clamp(min=0).sqrt()
+    return read
+
+
+def knowable(batch: Batch) -> Tensor:
+    """1 where a kind can be known by what the window holds, else 0: float32 [B, K]."""
+    present = {
+        Modality.PICTURE: batch.pictures.here.any(1),  # [B]
+        Modality.SOUND: batch.sounds.here.any(1),
+        Modality.TEXT: batch.texts.here.any(1),
+    }
+    return torch.stack([torch.stack([present[m] for m in KNOWN_BY[kind]]).any(0) for kind in KINDS], dim=1).float()
+
+
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """The trained network, ready to judge windows; not to be called from two threads at once."""
+
+    net: FusionNet
+    name: str
+    """Name and hash of the weights, for scores and alerts."""
+    device: torch.device
+
+    @classmethod
+    def load(cls, models: config.Models) -> Fusion:
+        """Read the weights that the configuration names. Raises ModelError if they are missing, wrong or another network's."""
+        located = locate(models.fusion)
+        device = torch_device(models)
+        torch.set_num_threads(models.threads or 1)
+        try:
+            net = read(str(located.weights))
+        except (SafetensorError, msgspec.DecodeError, RuntimeError, KeyError) as error:
+            raise ModelError(f"Model {models.fusion}: {located.weights} does not hold this version's network: {error}") from error
+        return cls(net.to(device).eval(), located.version, device)
+
+    @torch.inference_mode()
+    def __call__(self, windows: Sequence[Window]) -> list[tuple[Judgement, ...]]:
+        """Judge windows in one batch: for each window one Judgement a kind, in the order of KINDS."""
+        if not windows:
+            return []
+        batch = collate(windows, self.net.cfg).map(lambda tensor: tensor.to(self.device))
+        probabilities = self.net.probabilities(batch)  # [B, K]
+        parts = self._parts(batch, probabilities)
+        return [tuple(_judgements(row, part)) for row, part in zip(probabilities.tolist(), parts, strict=True)]
+
+    def _parts(self, batch: Batch, probabilities: Tensor) -> list[dict[Modality, list[float]]]:
+        """For each window and modality in it: how much each kind's probability falls when it is left out."""
+        parts: list[dict[Modality, list[float]]] = [{} for _ in range(len(probabilities))]
+        rows = (probabilities.amax(1) >= EXPLAIN_FROM).nonzero().flatten()  # [R]
+        if not len(rows):
+            return parts
+        asked, full = batch.map(lambda tensor: tensor[rows]), probabilities[rows]
+        for modality, tokens in zip(Modality, (asked.pictures, asked.sounds, asked.texts), strict=True):
+            lost = (full - self.net.probabilities(asked.without(modality))).tolist()  # R lists of K
+            for row, here, loss in zip(rows.tolist(), tokens.here.any(1).tolist(), lost, strict=True):
+                if here:
+                    parts[row][modality] = loss
+        return parts
+
+
+def _judgements(probabilities: list[float], parts: dict[Modality, list[float]]) -> Iterator[Judgement]:
+    for index, (kind, probability) in enumerate(zip(KINDS, probabilities, strict=True)):
+        yield Judgement(kind=kind, probability=probability, parts={modality: loss[index] for modality, loss in parts.items()})
+
+
+def collate(windows: Sequence[Window], cfg: FusionConfig) -> Batch:
+    """Windows as padded tensors; of too many tokens the newest are kept, and none that begins after its window's end."""
+    pictures = [_seen(window.pictures, window.until, LIMITS[Modality.PICTURE]) for window in windows]
+    sounds = [_seen(window.sounds, window.until, LIMITS[Modality.SOUND]) for window in windows]
+    texts = [_seen(window.texts, window.until, LIMITS[Modality.TEXT]) for window in windows]
+    ends = [window.until for window in windows]
+    motion = np.full((len(windows), max(map(len, pictures)), cfg.motion), np.nan, np.float32)
+    for row, items in enumerate(pictures):
+        for column, item in enumerate(items):
+            if item.motion:
+                motion[row, column] = floats(item.motion)
+    return Batch(
+        _tokens(pictures, ends, cfg.picture), torch.from_numpy(motion), _tokens(sounds, ends, cfg.sound), _tokens(texts, ends, cfg.text)
+    )
+
+
+def _seen(items: Sequence[Embedding], until: float, limit: int) -> list[Embedding]:
+    return [item for item in items if item.at < until][-limit:]
+
+
+def _tokens(rows: Sequence[Sequence[Embedding]], ends: Sequence[float], features: int) -> Tokens:
+    """Embeddings by window -> padded tensors."""
+    longest = max(map(len, rows))
+    values = np.zeros((len(rows), longest, features), np.float32)
+    ages = np.zeros((len(rows), longest), np.float32)
+    here = np.zeros((len(rows), longest), np.bool_)
+    for row, (items, end) in enumerate(zip(rows, ends, strict=True)):
+        for column, item in enumerate(items):
+            values[row, column], ages[row, column], here[row, column] = floats(item.vector), end - item.at, True
+    return Tokens(torch.from_numpy(values), torch.from_numpy(ages), torch.from_numpy(here))
+
+
+def read(path: str) -> FusionNet:
+    """Build the network of a safetensors file. Raises what safetensors, msgspec and torch raise of a file that is another's."""
+    with safe_open(path, framework="pt") as file:
+        metadata: dict[str, Any] = file.metadata() or {}
+        cfg = msgspec.json.decode(metadata["config"], type=FusionConfig)
+        state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - not a dict
+    net = FusionNet(cfg)
+    net.load_state_dict(state)
+    return net

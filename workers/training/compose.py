@@ -1,0 +1,177 @@
+"""Windows for teaching: pictures, sounds and words that have nothing to do with each other, so no modality can guess for another.
+
+What a window is labelled with is the union of what its parts are. Modalities are left out at random (drop-out), and a kind
+that the rest can't know (`monitor.fusion.KNOWN_BY`) then counts neither way.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from monitor import fusion
+from monitor.fusion import KINDS, Batch, knowable
+from workers.training.bank import Bank, Tokens, Track
+
+WINDOW_S: Final = 4.0
+HOP_S: Final = 0.5
+SURE_S: Final = 1.0
+"""An incident that is in a window for less than this counts neither way."""
+
+PRESENT: Final = {"pictures": 0.7, "sounds": 0.7, "texts": 0.35}
+FIGHTS: Final = 0.4
+INCIDENTS: Final = (("fire", 0.15), ("crying", 0.15), ("aggression", 0.25), ("", 0.45))
+"""What a window's sound is picked for, and how often; for the last, any sound at any place."""
+DISTRESS: Final = 0.35
+
+Numbers = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Banks:
+    """All features."""
+
+    pictures: Bank
+    sounds: Bank
+    texts: Bank
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Windows with what is in them."""
+
+    batch: Batch
+    labels: torch.Tensor
+    """float32 [B, K]: 1 where the window holds the kind."""
+    counts: torch.Tensor
+    """float32 [B, K]: 0 where that can't be known or isn't clear."""
+
+
+class Part(NamedTuple):
+    """One modality's share of a window."""
+
+    tokens: Tokens
+    ages: Numbers
+    overlap: Numbers
+    """Seconds of each kind [K]."""
+
+
+class Composer:
+    """Draws windows from the tracks of some folds."""
+
+    def __init__(self, banks: Banks, folds: frozenset[int], seed: int) -> None:
+        self._banks = banks
+        self._rng = np.random.default_rng(seed)
+        self._scenes: dict[bool, list[list[Track]]] = {fight: _by_group(banks.pictures, folds, fight=fight) for fight in (True, False)}
+        sounds = [track for track in banks.sounds.tracks if track.fold in folds]
+        self._sounds = {kind: [track for track in sounds if any(span.kind == kind for span in track.spans)] for kind, _ in INCIDENTS}
+        self._sounds[""] = sounds
+        texts = [track for track in banks.texts.tracks if track.fold in folds]
+        self._texts = {distress: [track for track in texts if bool(track.spans) == distress] for distress in (True, False)}
+
+    def draw(self, size: int) -> Examples:
+        """As many windows."""
+        rng = self._rng
+        pictures = [self._picture() if rng.random() < PRESENT["pictures"] else None for _ in range(size)]
+        sounds = [self._sound() if rng.random() < PRESENT["sounds"] else None for _ in range(size)]
+        texts = [self._text() if rng.random() < PRESENT["texts"] else None for _ in range(size)]
+        return examples(pictures, sounds, texts, self._banks)
+
+    def _picture(self) -> Part:
+        """Some seconds of a fight or of none; each scene as often as another."""
+        rng = self._rng
+        scenes = self._scenes[bool(rng.random() < FIGHTS)]
+        tracks = scenes[int(rng.integers(len(scenes)))]
+        track = tracks[int(rng.integers(len(tracks)))]
+        length = WINDOW_S if rng.random() < 0.6 else rng.uniform(1, WINDOW_S)  # noqa: PLR2004 - most windows are full
+        return part(self._banks.pictures, track, rng.uniform(min(1.0, track.duration), track.duration), length)
+
+    def _sound(self) -> Part:
+        rng = self._rng
+        kind = str(rng.choice([kind for kind, _ in INCIDENTS], p=[share for _, share in INCIDENTS]))
+        tracks = self._sounds[kind]
+        track = tracks[int(rng.integers(len(tracks)))]
+        spans = [span for span in track.spans if span.kind == kind]
+        if not spans:
+            return part(self._banks.sounds, track, rng.uniform(min(1.0, track.duration), track.duration))
+        span = spans[int(rng.integers(len(spans)))]
+        return part(self._banks.sounds, track, min(rng.uniform(span.at + SURE_S, span.until + WINDOW_S - SURE_S), track.duration))
+
+    def _text(self) -> Part:
+        """One to three utterances."""
+        rng = self._rng
+        picked = [self._texts[bool(rng.random() < DISTRESS)] for _ in range(rng.choice((1, 1, 1, 2, 2, 3)))]
+        tracks = [tracks[int(rng.integers(len(tracks)))] for tracks in picked]
+        ages = np.sort(rng.uniform(0.3, 8.0, len(tracks)))[::-1].astype(np.float32)
+        values = np.concatenate([self._banks.texts.tokens(track).values for track in tracks])
+        overlap = np.zeros(len(KINDS), np.float32)
+        overlap[KINDS.index("distress")] = WINDOW_S * any(track.spans for track in tracks)
+        return Part(Tokens(-ages, values), ages, overlap)
+
+
+def _by_group(bank: Bank, folds: frozenset[int], *, fight: bool) -> list[list[Track]]:
+    groups: dict[str, list[Track]] = defaultdict(list)
+    for track in bank.tracks:
+        if track.fold in folds and bool(track.spans) == fight:
+            groups[track.group].append(track)
+    return list(groups.values())
+
+
+def part(bank: Bank, track: Track, until: float, length: float = WINDOW_S) -> Part:
+    """What a window that ends at `until` holds of a track."""
+    times = bank.times[track.begin : track.end]
+    tokens = bank.rows(track.begin + np.flatnonzero((times < until) & (times > until - length - HOP_S / 2)))
+    overlap = np.zeros(len(KINDS), np.float32)
+    for span in track.spans:
+        overlap[KINDS.index(span.kind)] += max(0.0, min(span.until, until) - max(span.at, until - length))
+    return Part(tokens, (until - tokens.times).astype(np.float32), overlap)
+
+
+def passes(bank: Bank, track: Track) -> Iterator[Part]:
+    """All windows of a track, as they would be judged live; a shorter one has one."""
+    yield from (part(bank, track, end) for end in np.arange(HOP_S, track.duration + HOP_S, HOP_S))
+
+
+def alone(parts: Sequence[Part], modality: str, banks: Banks) -> Examples:
+    """Windows of one modality: `pictures`, `sounds` or `texts`."""
+    nothing: list[Part | None] = [None] * len(parts)
+    rows: dict[str, Sequence[Part | None]] = {"pictures": nothing, "sounds": nothing, "texts": nothing, modality: parts}
+    return examples(rows["pictures"], rows["sounds"], rows["texts"], banks)
+
+
+def examples(pictures: Sequence[Part | None], sounds: Sequence[Part | None], texts: Sequence[Part | None], banks: Banks) -> Examples:
+    """Parts to padded tensors, labels and what counts."""
+    motion = _padded([item and item.tokens.motion for item in pictures], banks.pictures.motion.shape[1], np.nan)
+    tokens = [
+        _tokens(items, bank.values.shape[1]) for items, bank in ((pictures, banks.pictures), (sounds, banks.sounds), (texts, banks.texts))
+    ]
+    batch = Batch(tokens[0], torch.from_numpy(motion), tokens[1], tokens[2])
+    overlap = torch.zeros(len(pictures), len(KINDS))
+    for items in (pictures, sounds, texts):
+        overlap += torch.from_numpy(np.stack([item.overlap if item else np.zeros(len(KINDS), np.float32) for item in items]))
+    clear = (overlap == 0) | (overlap >= SURE_S - 1e-3)
+    return Examples(batch, (overlap >= SURE_S - 1e-3).float(), knowable(batch) * clear)
+
+
+def _tokens(items: Sequence[Part | None], features: int) -> fusion.Tokens:
+    values = _padded([item and item.tokens.values for item in items], features, 0.0)
+    ages = _padded([item and item.ages[:, None] for item in items], 1, 0.0)[..., 0]
+    counts = np.array([len(item.ages) if item else 0 for item in items])
+    here = np.arange(values.shape[1]) < counts[:, None]
+    return fusion.Tokens(torch.from_numpy(values), torch.from_numpy(ages.copy()), torch.from_numpy(here))
+
+
+def _padded(rows: Sequence[Numbers | None], features: int, fill: float) -> Numbers:
+    """Rows [n, features] of any n to [B, longest, features]."""
+    longest = max((len(row) for row in rows if row is not None), default=0)
+    padded = np.full((len(rows), longest, features), fill, np.float32)
+    for index, row in enumerate(rows):
+        if row is not None:
+            padded[index, : len(row)] = row
+    return padded
