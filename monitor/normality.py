@@ -1,0 +1,234 @@
+"""What is usual for one camera, learned from its own past: picture and sound apart, without labels, a sample at a time.
+
+A sample is judged before it is learned, so the scores of the past are honest ones (Dawid's prequential principle), and they
+are the measure: `monitor.tails` says what share r of this camera's ordinary moments scores as high. A judgement's
+probability is prior / (prior + r): the posterior for a moment that, if it is none of the ordinary ones, would always
+score so high. With the prior of 1 in 1,000, probability 0.5 is a score that one ordinary moment in a thousand reaches, 0.8
+one in four thousand, 0.9 one in nine thousand. For pictures there are two ways to be unusual, whose odds add up: looking unlike
+anything seen at that place while it moves, and looking so while it stays.
+
+Until `warm_up_s` of a modality have come it is not judged: from the first half come metric and first examples, from the
+second the scores. Afterwards it learns from what is likely to be ordinary, and from what has lasted so long that it has
+become so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from monitor.align import RESTART_S, Window
+from monitor.config import Normality as Settings
+from monitor.messages import Embedding, Judgement, Modality, floats
+from monitor.motion import CELLS
+from monitor.novelty import CHANNELS, PLACES, Heard, Places, Seen, Sounds
+from monitor.tails import Tail, probability
+
+Floats = npt.NDArray[np.float32]
+
+KINDS: Final = {Modality.PICTURE: "unusual_picture", Modality.SOUND: "unusual_sound"}
+
+PRIOR: Final = 1e-3
+"""Of a moment to be none of the ordinary ones."""
+PRIOR_STAYS: Final = 2e-4
+"""The same for something that looks unusual and stays: rarer, and easier to be sure of, because it waits."""
+PULL: Final = 0.25
+"""Exponent of restlessness: what moves counts more as "moves", less as "stays"."""
+PICTURES: Final = 8
+"""Pictures that a score is averaged over: 4 s at two a second."""
+SOUNDS: Final = 6
+"""Half seconds of sound that a score is averaged over."""
+ORDINARY: Final = 0.5
+"""What is less probable than this is learned."""
+LASTING_S: Final = 900.0
+"""What has been unusual without a break for so long is usual from then on."""
+PONDER_S: Final = 10.0
+"""A moment is learned so much later, and only if nothing unusual came in between."""
+GAP_S: Final = 5.0
+"""After a hole in the stream longer than this, averages begin anew."""
+SETTLE: Final = 600
+"""Samples, at most, that metric and first examples are made of; from longer warm-ups every second, fourth … is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One sample as it was judged, and what is learned from it if nothing unusual follows soon."""
+
+    time: float
+    odds: float
+    """That it is none of the ordinary ones."""
+    scores: tuple[float, ...]
+    """One a tail; empty where the averages were not full."""
+    lesson: Seen | Heard
+
+
+class Watcher(Protocol):
+    """Knows one modality of one camera, once it has settled."""
+
+    def judge(self, item: Embedding) -> Moment:
+        """How unusual a sample is, with those before it."""
+
+    def learn(self, moment: Moment) -> None:
+        """Take a moment as ordinary."""
+
+    def restart(self) -> None:
+        """Forget what was averaged over."""
+
+
+class PictureWatcher:
+    """Pictures: by place, what moves and what stays."""
+
+    def __init__(self, memory: int, items: list[Embedding]) -> None:
+        motions = [floats(item.motion)[: CELLS * CELLS] for item in items if item.motion]
+        grids = np.stack([_grid(item) for item in items])
+        self._places = Places(memory, grids, np.stack(motions) if motions else np.empty((0, CELLS * CELLS), np.float32))
+        self._tails = (Tail(), Tail())
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what was averaged over."""
+        self._moving: deque[float] = deque(maxlen=PICTURES)
+        self._staying: deque[Floats] = deque(maxlen=PICTURES)
+
+    def judge(self, item: Embedding) -> Moment:
+        """How unusual this picture is, with those before it."""
+        seen = self._places.see(_grid(item), item.at)
+        pull = self._places.restless(floats(item.motion)[: CELLS * CELLS]) ** np.float32(PULL)
+        self._moving.append(float((seen.distances * pull).max()))
+        self._staying.append(seen.distances / pull)
+        scores = float(np.mean(self._moving)), float(np.mean(self._staying, axis=0).max())
+        odds = sum(prior / tail.rarity(score) for prior, tail, score in zip((PRIOR, PRIOR_STAYS), self._tails, scores, strict=True))
+        return Moment(item.at, odds, scores if len(self._moving) == PICTURES else (), seen)
+
+    def learn(self, moment: Moment) -> None:
+        """Take a moment as ordinary."""
+        assert isinstance(moment.lesson, Seen)
+        self._places.learn(moment.lesson)
+        for tail, score in zip(self._tails, moment.scores, strict=False):
+            tail.add(score)
+
+
+class SoundWatcher:
+    """Sounds: how far from what was heard, measured by how far those are from each other."""
+
+    def __init__(self, memory: int, items: list[Embedding]) -> None:
+        vectors = np.stack([floats(item.vector) for item in items])
+        self._sounds = Sounds(memory, vectors)
+        for item, vector in zip(items, vectors, strict=True):
+            self._sounds.learn(self._sounds.hear(vector, item.at))
+        self._tail = Tail()
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what was averaged over."""
+        self._recent: deque[float] = deque(maxlen=SOUNDS)
+
+    def judge(self, item: Embedding) -> Moment:
+        """How unusual this sound is, with those before it."""
+        heard = self._sounds.hear(floats(item.vector), item.at)
+        self._recent.append(heard.factor)
+        score = float(np.mean(self._recent))
+        return Moment(item.at, PRIOR / self._tail.rarity(score), (score,) if len(self._recent) == SOUNDS else (), heard)
+
+    def learn(self, moment: Moment) -> None:
+        """Take a moment as ordinary."""
+        assert isinstance(moment.lesson, Heard)
+        self._sounds.learn(moment.lesson)
+        for score in moment.scores:
+            self._tail.add(score)
+
+
+def _grid(item: Embedding) -> Floats:
+    return floats(item.grid).reshape(PLACES, CHANNELS)
+
+
+@dataclass(slots=True)
+class _Lane:
+    """One modality of one camera: what it waits for, and what it has become."""
+
+    modality: Modality
+    settings: Settings
+    seconds: float = 0.0
+    """Of material so far."""
+    newest: float = -math.inf
+    ended: float = -math.inf
+    stride: int = 1
+    waiting: list[Embedding] = field(default_factory=list)
+    watcher: Watcher | None = None
+    odds: float = 0.0
+    pondered: deque[Moment] = field(default_factory=deque)
+    since: float = math.inf
+    """From when on it has been unusual without a break."""
+
+    @property
+    def learning(self) -> bool:
+        """Not enough was seen to judge."""
+        return self.seconds < self.settings.warm_up_s
+
+    def take(self, items: Iterable[Embedding]) -> None:
+        """Feed what is new of a window."""
+        for item in items:
+            if item.at < self.newest - RESTART_S:
+                self.newest = self.ended = -math.inf
+            if item.at > self.newest:
+                self._feed(item)
+                self.newest, self.ended = item.at, item.until
+
+    def _feed(self, item: Embedding) -> None:
+        if self.watcher is None:
+            self._wait(item)
+        else:
+            if item.at - self.ended > GAP_S:
+                self.watcher.restart()
+            moment = self.watcher.judge(item)
+            self.odds = moment.odds
+            self._ponder(self.watcher, moment)
+        self.seconds += min(item.until - item.at, GAP_S)
+
+    def _ponder(self, watcher: Watcher, moment: Moment) -> None:
+        """Learn what came a while ago, unless something unusual followed: its beginnings must not teach that it is usual."""
+        if self.learning or probability(moment.odds) < ORDINARY:
+            self.since = math.inf
+        elif moment.time - self.since < LASTING_S:
+            self.since = min(self.since, moment.time)
+            self.pondered.clear()
+            return
+        self.pondered.append(moment)
+        while self.pondered and self.pondered[0].time <= moment.time - PONDER_S:
+            watcher.learn(self.pondered.popleft())
+
+    def _wait(self, item: Embedding) -> None:
+        """Collect the first half; then settle."""
+        self.waiting.append(item)
+        if len(self.waiting) > SETTLE:
+            self.waiting = self.waiting[::2]
+        if self.seconds >= self.settings.warm_up_s / 2 and len(self.waiting) > 1:
+            make = PictureWatcher if self.modality is Modality.PICTURE else SoundWatcher
+            self.watcher = make(self.settings.memory, self.waiting)
+            self.waiting = []
+
+
+class Normality:
+    """One camera's. Deterministic: the same windows in the same order are judged the same."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._lanes = {modality: _Lane(modality, settings) for modality in KINDS}
+
+    def judge(self, window: Window) -> tuple[tuple[Judgement, ...], bool]:
+        """Judge a window of revision 0 and learn from it; and whether anything that the camera has is still being learned."""
+        judgements: list[Judgement] = []
+        items = {Modality.PICTURE: tuple(item for item in window.pictures if item.grid), Modality.SOUND: window.sounds}
+        for modality, kind in KINDS.items():
+            lane = self._lanes[modality]
+            lane.take(items[modality])
+            if items[modality] and not lane.learning:
+                chance = probability(lane.odds)
+                judgements.append(Judgement(kind=kind, probability=chance, parts={modality: chance}))
+        learning = any(self._lanes[modality].learning for modality in window.modalities if modality in KINDS)
+        return tuple(judgements), learning

@@ -1,0 +1,209 @@
+"""What a camera has seen and heard, kept as examples, and how far what comes next is from them.
+
+Pictures by place: each of the 7 x 7 cells is compared with the examples of its own and its neighbouring cells, in a metric
+that is whitened with the camera's own covariance (Mahalanobis; compare PatchCore, Roth et al. 2022, whose memory is likewise
+a bank of mid-level patches thinned to what differs). Sounds: distance to the nearest examples over the distance that these
+have among themselves (local outlier factor, Breunig et al. 2000), so that speech, which varies, may be far from speech
+already heard, and a new sound amid silence may not.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from monitor.motion import CELLS
+
+Floats = npt.NDArray[np.float32]
+
+SIDE: Final = 7
+CHANNELS: Final = 112
+PLACES: Final = SIDE * SIDE
+SHRINK: Final = 0.1
+"""Share of the mean variance added to each direction's before whitening."""
+QUIET: Final = 0.2
+"""This quantile of the cells' movement is a camera's own stillness: its noise."""
+LEAST: Final = 1.4
+"""What is nearer than so many times the noise is not worth keeping."""
+ROOM: Final = 0.5
+"""The examples that settle fill at most this share of the memory."""
+NEAREST: Final = 3
+"""Neighbours of a sound."""
+WIDTH: Final = 256
+"""Sounds are projected to so many numbers (Johnson and Lindenstrauss 1984)."""
+APART_S: Final = 1.6
+"""Sounds nearer in time than this overlap, or nearly: they are no neighbours."""
+
+
+def _near() -> npt.NDArray[np.bool_]:
+    """Which places are the same or neighbours: [49, 49]."""
+    row, column = np.divmod(np.arange(PLACES), SIDE)
+    return (np.abs(row[:, None] - row) <= 1) & (np.abs(column[:, None] - column) <= 1)
+
+
+def _spread() -> Floats:
+    """How much of each cell of the motion raster lies in each place: [49, 16], rows add up to 1."""
+    places, cells = np.arange(SIDE)[:, None], np.arange(CELLS)
+    overlap = np.minimum((places + 1) / SIDE, (cells + 1) / CELLS) - np.maximum(places / SIDE, cells / CELLS)
+    share = np.maximum(overlap, 0) * SIDE  # [7, 4]
+    return np.einsum("ia,jb->ijab", share, share).reshape(PLACES, CELLS * CELLS).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A picture's places in the camera's metric [49, 112], and their distances [49] from what was kept then."""
+
+    white: Floats
+    distances: Floats
+    time: float
+
+
+class Places:
+    """Examples of what each place of a camera's picture looks like; at most `memory` of them."""
+
+    def __init__(self, memory: int, grids: Floats, motions: Floats) -> None:
+        """Settle on a metric, a stillness and the first examples. grids: [n, 49, 112]; motions: [n, 16] (n may be 0 there)."""
+        flat = grids.reshape(-1, CHANNELS)
+        variance, axes = np.linalg.eigh(np.cov(flat.T.astype(np.float64)))
+        self._mean = flat.mean(0)
+        self._whiten = (axes / np.sqrt(np.maximum(variance, 0) + SHRINK * variance.mean() + 1e-9)).astype(np.float32)
+        self._far = ~_near()
+        self._spread = _spread()
+        self._still = max(float(np.quantile(motions @ self._spread.T, QUIET)), 1e-3) if len(motions) else 1.0
+        self._memory = memory
+        self._least = self._steps(grids)
+        while not self._fits(grids):
+            self._least *= 1.2
+
+    def _steps(self, grids: Floats) -> float:
+        """How far a place is from itself a sample before, where little happens: what noise alone does."""
+        white = self._white(grids[-64:])
+        return LEAST * float(np.median(np.sqrt(((white[1:] - white[:-1]) ** 2).sum(-1)))) if len(white) > 1 else 1.0
+
+    def _fits(self, grids: Floats) -> bool:
+        self._clear()
+        for time, grid in enumerate(grids):
+            if self._count > ROOM * self._memory:
+                return False
+            self.learn(self.see(grid, float(time - len(grids))))
+        return True
+
+    def _clear(self) -> None:
+        self._count = 0
+        self._examples = np.zeros((self._memory, CHANNELS), np.float32)
+        self._squares = np.full(self._memory, np.inf, np.float32)
+        self._place = np.zeros(self._memory, np.intp)
+        self._used = np.full(self._memory, -math.inf)
+
+    def _white(self, grids: Floats) -> Floats:
+        return (grids - self._mean) @ self._whiten
+
+    def see(self, grid: Floats, time: float) -> Seen:
+        """Put a grid [49, 112] beside what was seen at each place and next to it."""
+        white = self._white(grid)
+        return Seen(white, self._distances(white, np.arange(PLACES), time), time)
+
+    def _distances(self, white: Floats, places: npt.NDArray[np.intp], time: float) -> Floats:
+        """Distance of each of some places [n, 112] from the nearest example; those that were nearest are marked as used."""
+        if self._count == 0:
+            return np.full(len(places), math.inf, np.float32)
+        kept = slice(0, self._count)
+        squares = self._squares[kept] - 2 * (white @ self._examples[kept].T)  # [n, examples]
+        squares[self._far[places[:, None], self._place[kept]]] = np.inf
+        nearest = squares.argmin(axis=1)
+        self._used[nearest] = time
+        square = squares[np.arange(len(places)), nearest] + (white * white).sum(axis=1)
+        return np.sqrt(np.maximum(square, 0)).astype(np.float32)
+
+    def learn(self, seen: Seen) -> None:
+        """Keep the places that are farther from all examples than noise; what was of use longest ago gives way."""
+        new = np.flatnonzero(seen.distances > self._least)
+        if len(new) == 0:
+            return
+        still_new = self._distances(seen.white[new], new, seen.time) > self._least
+        white, time = seen.white, seen.time
+        for place in new[still_new]:
+            slot = self._count if self._count < self._memory else int(self._used.argmin())
+            self._count = min(self._count + 1, self._memory)
+            self._examples[slot], self._place[slot], self._used[slot] = white[place], place, time
+            self._squares[slot] = white[place] @ white[place]
+
+    def restless(self, motion: Floats) -> Floats:
+        """How much each place [49] moves, in multiples of the camera's own stillness; at least 1. motion: [16], or empty."""
+        if len(motion) == 0:
+            return np.ones(PLACES, np.float32)
+        return np.maximum(self._spread @ motion / np.float32(self._still), 1).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A sound in the camera's metric [256], and how far out it was among what was kept then."""
+
+    point: Floats
+    factor: float
+    time: float
+
+
+class Sounds:
+    """Examples of what a camera hears; at most `memory` of them, a fair sample of all that was learned."""
+
+    def __init__(self, memory: int, vectors: Floats) -> None:
+        """Settle on a metric, from vectors [n, features]; they are not learned yet."""
+        rng = np.random.default_rng(0)
+        self._mean = vectors.mean(0)
+        deviation = vectors.std(0)
+        scale = 1 / (deviation + 0.05 * deviation.mean() + 1e-6)
+        project = rng.standard_normal((vectors.shape[1], WIDTH)).astype(np.float32) / np.float32(math.sqrt(WIDTH))
+        self._project = (scale[:, None] * project).astype(np.float32)
+        self._rng = rng
+        self._count = self._learned = 0
+        self._points = np.zeros((memory, WIDTH), np.float32)
+        self._squares = np.zeros(memory, np.float32)
+        self._times = np.full(memory, -math.inf)
+        self._close = np.full((memory, NEAREST), np.inf, np.float32)
+
+    def hear(self, vector: Floats, time: float) -> Heard:
+        """Put a sound's vector beside what is kept."""
+        point = (vector - self._mean) @ self._project
+        return Heard(point, self._factor(self._distances(point, time)), time)
+
+    def _distances(self, point: Floats, time: float) -> Floats:
+        kept = slice(0, self._count)
+        squares = self._squares[kept] - 2 * (self._points[kept] @ point) + point @ point
+        distances = np.sqrt(np.maximum(squares, 1e-6)).astype(np.float32)
+        distances[np.abs(self._times[kept] - time) < APART_S] = np.inf
+        return distances
+
+    def _factor(self, distances: Floats) -> float:
+        """Distance to the nearest examples over their own distance from each other: about 1 for what is usual."""
+        if np.count_nonzero(np.isfinite(distances)) <= NEAREST:
+            return 1.0
+        nearest = np.argpartition(distances, NEAREST)[:NEAREST]
+        among = self._close[nearest]
+        among = among[np.isfinite(among)]
+        return float(distances[nearest].mean() / among.mean()) if len(among) else 1.0
+
+    def learn(self, heard: Heard) -> None:
+        """Keep it, if its turn comes (reservoir sampling: Vitter 1985), and let its neighbours know."""
+        memory = len(self._points)
+        self._learned += 1
+        slot = self._count if self._count < memory else int(self._rng.integers(self._learned))
+        if slot >= memory:
+            return
+        distances = self._distances(heard.point, heard.time)
+        self._join(distances)
+        ordered = np.sort(distances)[:NEAREST]
+        self._close[slot, :] = np.inf
+        self._close[slot, : len(ordered)] = ordered
+        self._points[slot], self._squares[slot], self._times[slot] = heard.point, heard.point @ heard.point, heard.time
+        self._count = min(self._count + 1, memory)
+
+    def _join(self, distances: Floats) -> None:
+        close = self._close[: len(distances)]
+        farthest = close.argmax(axis=1)
+        rows = np.flatnonzero(distances < close[np.arange(len(close)), farthest])
+        close[rows, farthest[rows]] = distances[rows]
