@@ -8,8 +8,8 @@ one in four thousand, 0.9 one in nine thousand. For pictures there are two ways 
 anything seen at that place while it moves, and looking so while it stays.
 
 Until `warm_up_s` of a modality have come it is not judged: from the first half come metric and first examples, from the
-second the scores. Afterwards it learns from what is likely to be ordinary, and from what has lasted so long that it has
-become so.
+second the scores. Afterwards it goes on learning: soon from what is ordinary, a quarter of an hour later from what was odd, so
+that an incident doesn't teach that it is usual while it lasts, and something new for good doesn't alarm for ever.
 """
 
 from __future__ import annotations
@@ -46,10 +46,14 @@ SOUNDS: Final = 6
 """Half seconds of sound that a score is averaged over."""
 ORDINARY: Final = 0.5
 """What is less probable than this is learned."""
-LASTING_S: Final = 900.0
-"""What has been unusual without a break for so long is usual from then on."""
+ODD: Final = 0.02
+"""What has higher odds than this (a score that one ordinary moment in twenty reaches) is learned, but slowly: …"""
+SLOW_S: Final = 900.0
+"""… so much later, …"""
+HOLD_S: Final = 5.0
+"""… and one sample in so many seconds."""
 PONDER_S: Final = 10.0
-"""A moment is learned so much later, and only if nothing unusual came in between."""
+"""A moment is learned so much later, if nothing unusual came in between: its beginnings must not teach that it is usual."""
 GAP_S: Final = 5.0
 """After a hole in the stream longer than this, averages begin anew."""
 SETTLE: Final = 600
@@ -74,8 +78,11 @@ class Watcher(Protocol):
     def judge(self, item: Embedding) -> Moment:
         """How unusual a sample is, with those before it."""
 
+    def measure(self, moment: Moment) -> None:
+        """Count a moment's scores among the ordinary ones."""
+
     def learn(self, moment: Moment) -> None:
-        """Take a moment as ordinary."""
+        """Keep a moment as an example."""
 
     def restart(self) -> None:
         """Forget what was averaged over."""
@@ -106,12 +113,15 @@ class PictureWatcher:
         odds = sum(prior / tail.rarity(score) for prior, tail, score in zip((PRIOR, PRIOR_STAYS), self._tails, scores, strict=True))
         return Moment(item.at, odds, scores if len(self._moving) == PICTURES else (), seen)
 
-    def learn(self, moment: Moment) -> None:
-        """Take a moment as ordinary."""
-        assert isinstance(moment.lesson, Seen)
-        self._places.learn(moment.lesson)
+    def measure(self, moment: Moment) -> None:
+        """Count a moment's scores among the ordinary ones."""
         for tail, score in zip(self._tails, moment.scores, strict=False):
             tail.add(score)
+
+    def learn(self, moment: Moment) -> None:
+        """Keep a moment as an example."""
+        assert isinstance(moment.lesson, Seen)
+        self._places.learn(moment.lesson)
 
 
 class SoundWatcher:
@@ -136,12 +146,15 @@ class SoundWatcher:
         score = float(np.mean(self._recent))
         return Moment(item.at, PRIOR / self._tail.rarity(score), (score,) if len(self._recent) == SOUNDS else (), heard)
 
-    def learn(self, moment: Moment) -> None:
-        """Take a moment as ordinary."""
-        assert isinstance(moment.lesson, Heard)
-        self._sounds.learn(moment.lesson)
+    def measure(self, moment: Moment) -> None:
+        """Count a moment's score among the ordinary ones."""
         for score in moment.scores:
             self._tail.add(score)
+
+    def learn(self, moment: Moment) -> None:
+        """Keep a moment as an example."""
+        assert isinstance(moment.lesson, Heard)
+        self._sounds.learn(moment.lesson)
 
 
 def _grid(item: Embedding) -> Floats:
@@ -163,8 +176,7 @@ class _Lane:
     watcher: Watcher | None = None
     odds: float = 0.0
     pondered: deque[Moment] = field(default_factory=deque)
-    since: float = math.inf
-    """From when on it has been unusual without a break."""
+    held: deque[Moment] = field(default_factory=deque)
 
     @property
     def learning(self) -> bool:
@@ -192,16 +204,26 @@ class _Lane:
         self.seconds += min(item.until - item.at, GAP_S)
 
     def _ponder(self, watcher: Watcher, moment: Moment) -> None:
-        """Learn what came a while ago, unless something unusual followed: its beginnings must not teach that it is usual."""
+        """Learn what came a while ago; what was odd, or came just before something unusual, only much later."""
         if self.learning or probability(moment.odds) < ORDINARY:
-            self.since = math.inf
-        elif moment.time - self.since < LASTING_S:
-            self.since = min(self.since, moment.time)
+            self.pondered.append(moment)
+        else:
+            for waiting in (*self.pondered, moment):
+                self._hold(waiting)
             self.pondered.clear()
-            return
-        self.pondered.append(moment)
         while self.pondered and self.pondered[0].time <= moment.time - PONDER_S:
-            watcher.learn(self.pondered.popleft())
+            ripe = self.pondered.popleft()
+            watcher.measure(ripe)
+            if self.learning or ripe.odds < ODD:
+                watcher.learn(ripe)
+            else:
+                self._hold(ripe)
+        while self.held and self.held[0].time <= moment.time - SLOW_S:
+            watcher.learn(self.held.popleft())
+
+    def _hold(self, moment: Moment) -> None:
+        if not self.held or moment.time >= self.held[-1].time + HOLD_S:
+            self.held.append(moment)
 
     def _wait(self, item: Embedding) -> None:
         """Collect the first half; then settle."""

@@ -1,8 +1,8 @@
-"""How rare a score is among a camera's own ordinary ones: the tail of their logarithms, and the odds that follow from it.
+"""How rare a score is among a camera's own ordinary ones.
 
-Above their upper quartile u, logarithms of distances fall off about exponentially (a score is Pareto there: Hill, 1975):
-P(score >= s) = 1/4 exp(-(ln s - u) / b), with b the mean excess over u. So far out that nothing was ever seen there,
-this is still a number, and it errs to the side of calling a score ordinary (a lighter tail would be surprised sooner).
+Above their upper quartile u, scores are taken to fall off exponentially, the middle case of what tails can do (Pickands
+1975; a generalised Pareto distribution of shape 0): P(score >= s) = 1/4 exp(-(s - u) / b), with b the mean excess over u. So it is a
+number, too, where nothing was ever seen.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ BODY: Final = 0.45
 """The mean excess over the upper quartile of a normal distribution, in interquartile ranges: what is assumed before much was seen, …"""
 WEIGHT: Final = 8.0
 """… counting as much as this many excesses."""
+LEAST: Final = 0.02
+"""The mean excess that is assumed is at least this share of u."""
 REFIT: Final = 64
 """Scores between two fits, once there are many."""
 
@@ -30,7 +32,7 @@ REFIT: Final = 64
 class Tail:
     """The ordinary scores of one kind, of one camera."""
 
-    _logs: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(KEPT))
+    _scores: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(KEPT))
     _count: int = 0
     _fitted: int = 0
     _begin: float = 0.0
@@ -38,21 +40,21 @@ class Tail:
 
     def add(self, score: float) -> None:
         """Take in the score of an ordinary moment."""
-        self._logs[self._count % KEPT] = math.log(max(score, 1e-6))
+        self._scores[self._count % KEPT] = score
         self._count += 1
 
     def rarity(self, score: float) -> float:
         """The share of ordinary moments that score so high (extrapolated; below the upper quartile it may exceed 1)."""
         if self._count - self._fitted >= min(REFIT, max(self._fitted // 4, 1)):
             self._fit()
-        excess = (math.log(max(score, 1e-6)) - self._begin) / self._scale
+        excess = (score - self._begin) / self._scale
         return SHARE * math.exp(max(min(-excess, 50.0), -50.0))
 
     def _fit(self) -> None:
-        logs = self._logs[: min(self._count, KEPT)]
-        lower, begin = np.quantile(logs, (SHARE, 1 - SHARE))
-        excesses = logs[logs > begin] - begin
-        assumed = max(BODY * float(begin - lower), 1e-3)
+        scores = self._scores[: min(self._count, KEPT)]
+        lower, begin = np.quantile(scores, (SHARE, 1 - SHARE))
+        excesses = scores[scores > begin] - begin
+        assumed = max(BODY * float(begin - lower), LEAST * float(begin), 1e-9)
         self._begin = float(begin)
         self._scale = (float(excesses.sum()) + WEIGHT * assumed) / (len(excesses) + WEIGHT)
         self._fitted = self._count

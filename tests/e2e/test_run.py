@@ -116,17 +116,16 @@ def ended(path: Path) -> set[str]:
 
 def test_a_signal_ends_a_run_in_order_and_metrics_are_served(tmp_path: Path, recording: Path) -> None:
     config = configure(tmp_path, recording)
-    process = subprocess.Popen(
-        [Path(sys.executable).with_name("scenewatch"), "run", config], stderr=subprocess.PIPE, text=True, cwd=tmp_path
-    )
-    assert process.stderr is not None
-    url = next(match[0] for line in process.stderr if (match := re.search(r"http://127\.0\.0\.1:\d+/metrics", line)))
-    time.sleep(4)
-    with urllib.request.urlopen(url) as answer:
-        text = answer.read().decode()
-    process.send_signal(signal.SIGTERM)
-    rest = process.stderr.read()
-    assert process.wait(60) == 0, rest
+    program = Path(sys.executable).with_name("scenewatch")
+    with subprocess.Popen([program, "run", config], stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        assert process.stderr is not None
+        url = next(match[0] for line in process.stderr if (match := re.search(r"http://127\.0\.0\.1:\d+/metrics", line)))
+        time.sleep(4)
+        with urllib.request.urlopen(url) as answer:
+            text = answer.read().decode()
+        process.send_signal(signal.SIGTERM)
+        rest = process.stderr.read()
+        assert process.wait(60) == 0, rest
     for name in (
         "frames_captured_total",
         "sound_captured_seconds_total",
