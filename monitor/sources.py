@@ -129,7 +129,7 @@ def _secrets(source: str, url: str, environ: Mapping[str, str]) -> list[str]:
     if authority:
         found += [authority, authority.partition(":")[2]]
     found += [unquote(item) for item in found]
-    return sorted({item for item in found if len(item) > 2}, key=len, reverse=True)  # noqa: PLR2004 (shorter ones are in every text)
+    return sorted({item for item in found if len(item) > 2}, key=len, reverse=True)
 
 
 @dataclass(slots=True)

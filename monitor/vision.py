@@ -168,11 +168,11 @@ def jpeg_size(data: bytes) -> tuple[int, int]:
     if data[:2] != b"\xff\xd8":
         raise MessageError(f"Not a JPEG: {len(data)} bytes that begin with {data[:4].hex(' ') or 'nothing'}", "undecodable")
     at = 2
-    while at + 9 <= len(data) and data[at] == 0xFF:  # noqa: PLR2004 (every marker begins so)
+    while at + 9 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
         if marker in START_OF_FRAME:
             return int.from_bytes(data[at + 7 : at + 9]), int.from_bytes(data[at + 5 : at + 7])
-        at += 1 if marker == 0xFF else 2 + int.from_bytes(data[at + 2 : at + 4])  # noqa: PLR2004 (fill bytes may come before a marker)
+        at += 1 if marker == 0xFF else 2 + int.from_bytes(data[at + 2 : at + 4])
     raise MessageError(f"A JPEG without a frame header in its {len(data)} bytes", "undecodable")
 
 

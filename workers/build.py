@@ -6,8 +6,6 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Final
 
-from monitor.normality import Normality
-
 from monitor.align import Aligner
 from monitor.bus import Bus
 from monitor.config import Config
@@ -15,6 +13,7 @@ from monitor.decide import Decider
 from monitor.fusion import Fusion
 from monitor.messages import Modality, Topic
 from monitor.metrics import Metrics
+from monitor.normality import Normality
 from monitor.sinks import Sink
 from monitor.speech import transcriber
 from monitor.voice import segmenters

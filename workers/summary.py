@@ -33,10 +33,8 @@ def show(metrics: Metrics, elapsed_s: float, console: Console | None = None) -> 
     table.add_row("frames", f"{captured:.0f} captured = {seen:.0f} encoded + {lost:.0f} dropped{_by(dropped['frames_dropped'])}")
     if captured != seen + lost:
         table.add_row("", "[red]these do not add up: please report it[/]")
-    table.add_row(
-        "sound",
-        f"{total.get('sound_captured_seconds', 0):.1f} s captured, {total.get('sound_dropped_seconds', 0):.1f} s dropped{_by(dropped['sound_dropped_seconds'])}",
-    )
+    heard, unheard = total.get("sound_captured_seconds", 0), total.get("sound_dropped_seconds", 0)
+    table.add_row("sound", f"{heard:.1f} s captured, {unheard:.1f} s dropped{_by(dropped['sound_dropped_seconds'])}")
     table.add_row(
         "speech", f"{total.get('speech_seconds', 0):.1f} s in {total.get('utterances', 0):.0f} utterances{_by(outcomes['utterances'])}"
     )
