@@ -10,9 +10,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_a_figure_is_shown_as_measured() -> None:
-    measured = {"speech": {"date": "2026-01-02", "figures": {"wer": 0.1234}}}
-    text = "WER 9.99<!--speech.wer:.2f--> on ?<!--speech.date:s-->, 1<!--other.thing:g-->"
-    assert quoted(text, measured) == "WER 0.12<!--speech.wer:.2f--> on 2026-01-02<!--speech.date:s-->, ?<!--other.thing:g-->"
+    measured = {"speech": {"date": "2026-01-02 in May", "figures": {"wer": 0.1234}}}
+    text = "WER 9.99<!--speech.wer:.2f--> on [?]<!--speech.date:s-->, 1<!--other.thing:g-->"
+    assert quoted(text, measured) == "WER 0.12<!--speech.wer:.2f--> on [2026-01-02 in May]<!--speech.date:s-->, ?<!--other.thing:g-->"
 
 
 @pytest.mark.parametrize("name", ["README.md"])

@@ -122,7 +122,7 @@ def _fallen(studio: Studio, parts: list[Limb], toward: Floats) -> Floats:
     seen = studio.view.project(ground)
     thick = np.array([limb.radius_begin + limb.radius_end for limb in parts], np.float32) * studio.view.focal_px / seen[2, ::2]
     lines = np.stack([seen[0, ::2], seen[1, ::2], seen[0, 1::2], seen[1, 1::2], thick], axis=1) / SHADE_SCALE
-    return lines[(np.minimum(seen[2, ::2], seen[2, 1::2]) > 0.5) & (ground[1, ::2] < HALL.high[1])].astype(np.float32)  # noqa: PLR2004 (m)
+    return lines[(np.minimum(seen[2, ::2], seen[2, 1::2]) > 0.5) & (ground[1, ::2] < HALL.high[1])].astype(np.float32)
 
 
 def _around(studio: Studio, shapes: list[Floats]) -> Region | None:
@@ -175,6 +175,6 @@ def _mirror(canvas: Floats, studio: Studio, sprite: Sprite, stance: Stance) -> N
     share = sprite.cover[flipped][::-1]
     fade = np.linspace(0.2, 0.03, len(share), dtype=np.float32)[:, None]
     area = (slice(line, line + len(share)), slice(sprite.left, sprite.left + width))
-    share = cv2.GaussianBlur(share * fade, (0, 0), 1.6) * studio.plate.floor[area]
+    share = np.asarray(cv2.GaussianBlur(share * fade, (0, 0), 1.6) * studio.plate.floor[area], np.float32)
     colour = tone(cv2.GaussianBlur(sprite.colour[flipped][::-1], (0, 0), 1.6) * 0.9)
     canvas[area] = canvas[area] * (1 - share[..., None]) + colour * share[..., None]

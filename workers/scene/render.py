@@ -12,8 +12,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from workers.scene.geometry import View
 from workers.scene.figures import Stance
+from workers.scene.geometry import View
 from workers.scene.motion import stance
 from workers.scene.paint import Image, Studio, make_studio, paint
 from workers.scene.room import build_room, photograph
@@ -80,7 +80,7 @@ def _write(film: av.container.OutputContainer, frames: Iterator[Image], sound: n
         film.mux(video.encode(picture))
         for piece in heard:
             film.mux(audio.encode(piece))
-            if piece.pts / VOICE_HZ > float((index + 1) / FPS):
+            if (piece.pts or 0) / VOICE_HZ > float((index + 1) / FPS):
                 break
     for piece in heard:
         film.mux(audio.encode(piece))

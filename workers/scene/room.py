@@ -251,7 +251,8 @@ def albedo(room: Room, hit: Hit) -> Floats:
     x, y, z = hit.place
     colours = np.array(
         [
-            [0.40, 0.37, 0.33], [0, 0, 0], [0.75, 0.74, 0.72], [0.26, 0.14, 0.07], [0.10, 0.10, 0.11], [0.42, 0.20, 0.13], [0.06, 0.15, 0.05],
+            [0.40, 0.37, 0.33], [0, 0, 0], [0.75, 0.74, 0.72], [0.26, 0.14, 0.07], [0.10, 0.10, 0.11], [0.42, 0.20, 0.13],
+            [0.06, 0.15, 0.05],
             [0.50, 0.48, 0.44], [0.50, 0.46, 0.40], [1, 1, 1], [0.5, 0.5, 0.5], [0.20, 0.15, 0.11], [0.20, 0.11, 0.06],
         ],
         np.float32,
@@ -320,7 +321,8 @@ def photograph(room: Room, view: View, rng: np.random.Generator, passes: int = 4
         hit = trace(room, rays)
         colour = albedo(room, hit).reshape(shape)
         soft, shine = light_on(room, hit, rng)
-        glow, own = glow + soft.reshape(shape) / passes, own + colour / passes
+        glow += soft.reshape(shape) / passes
+        own += colour / passes
         mirrored += _mirror(room, rays, hit, rng).reshape(shape) / passes
         sun += cv2.GaussianBlur(shine.reshape(shape), (0, 0), 0.7) * colour / passes
     hit = trace(room, view.rays((0, 0)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ from workers.scene.motion import Walk, footfalls
 from workers.scene.story import ALARM_AT, ALARM_S, DURATION_S, Saying, Story
 from workers.scene.voice import VOICE_HZ, Speaker
 
-Floats = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.floating[Any]]
 
 ALARM_HZ: Final = 3100.0
 

@@ -75,7 +75,7 @@ class Speaker:
         spoken = text.encode()
         self._library.espeak_Synth(spoken, ctypes.c_size_t(len(spoken) + 1), 0, 1, 0, _UTF8, None, None)
         self._library.espeak_Synchronize()
-        return np.frombuffer(b"".join(pieces), "<i2").astype(np.float32) / 32768
+        return np.frombuffer(b"".join(pieces), "<i2").astype(np.float32) / np.float32(32768)
 
     def _choose(self, voice: Voice) -> None:
         if self._library.espeak_SetVoiceByName(voice.name.encode()) != 0:
