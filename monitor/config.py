@@ -144,11 +144,13 @@ class Rule(Section):
 
 RULES: Final[Mapping[str, Rule]] = MappingProxyType(
     {
-        "fire": Rule(severity=Severity.CRITICAL),
-        "distress": Rule(severity=Severity.CRITICAL),
-        "crying": Rule(severity=Severity.INFO),
-        "unusual_picture": Rule(severity=Severity.INFO, raise_at=0.95, raise_after=4),
-        "unusual_sound": Rule(severity=Severity.INFO, raise_at=0.95, raise_after=4),
+        "fight": Rule(raise_at=0.7, raise_after=3),
+        "fire": Rule(severity=Severity.CRITICAL, raise_at=0.95, raise_after=3),
+        "aggression": Rule(raise_at=0.85, raise_after=3),
+        "crying": Rule(severity=Severity.INFO, raise_at=0.95, raise_after=3),
+        "distress": Rule(severity=Severity.CRITICAL, raise_at=0.9),
+        "unusual_picture": Rule(severity=Severity.INFO, raise_after=3),
+        "unusual_sound": Rule(severity=Severity.INFO, raise_after=3),
         "camera:offline": Rule(cool_down_s=0),
         "camera:blind": Rule(cool_down_s=0),
         "camera:frozen": Rule(cool_down_s=0),

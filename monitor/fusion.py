@@ -62,14 +62,13 @@ class FusionConfig(msgspec.Struct, frozen=True, kw_only=True):
     picture: int = 1280
     sound: int = 1152
     text: int = 384
-    width: int = 96
+    width: int = 64
     """D."""
     layers: int = 2
     heads: int = 4
-    dropout: float = 0.3
-    place_dropout: float = 0.8
-    """Share of the training windows that don't show what the pictures look like, only how they move and change: the look is
-    the place, and the place is not the fight."""
+    dropout: float = 0.4
+    change_dropout: float = 0.5
+    """Share of the training windows that show how pictures move but not how their features change, for these overfit."""
 
 
 class Tokens(NamedTuple):
@@ -195,26 +194,26 @@ class Projection(nn.Module):
 
 
 class PictureTokens(nn.Module):
-    """How a picture moves, how it changed since the last one, and (held back in training) what it looks like."""
+    """How a picture moves, and how its features changed since the last one; not what it looks like: that is the place, and no fight."""
 
     def __init__(self, cfg: FusionConfig) -> None:
         super().__init__()
-        self.motion, self.look, self.change = (Projection(n, cfg) for n in (cfg.motion - PLACE, cfg.picture, cfg.picture))
-        self.place_dropout = cfg.place_dropout
+        self.motion, self.change = Projection(cfg.motion - PLACE, cfg), Projection(cfg.picture, cfg)
+        self.change_dropout = cfg.change_dropout
 
     def forward(self, pictures: Tokens, motion: Tensor) -> Tensor:
         """Tokens [B, P, 1280] and motion [B, P, M] -> [B, P, D]."""
-        shown, moves = self._shown(pictures.values), ~motion.isnan().any(-1, keepdim=True)  # [B, 1, 1], [B, P, 1]
+        moves = ~motion.isnan().any(-1, keepdim=True)  # [B, P, 1]
+        token: Tensor = self.motion(movement(motion.nan_to_num())) * moves  # [B, P, D]
         follows = (pictures.here[:, 1:] & pictures.here[:, :-1]).unsqueeze(-1)  # [B, P-1, 1]
-        change = self.change(pictures.values[:, 1:] - pictures.values[:, :-1]) * follows  # [B, P-1, D]
-        token: Tensor = self.motion(movement(motion.nan_to_num())) * moves + self.look(pictures.values) * shown  # [B, P, D]
+        change = self.change(pictures.values[:, 1:] - pictures.values[:, :-1]) * follows * self._shown(token)  # [B, P-1, D]
         return token + F.pad(change, (0, 0, 1, 0))[:, : token.shape[1]]  # [B, P, D]
 
-    def _shown(self, values: Tensor) -> Tensor:
-        """1 or 0 a window [B, 1, 1]: whether its look is read; always, scaled to the same mean, once trained."""
+    def _shown(self, token: Tensor) -> Tensor:
+        """1 or 0 a window [B, 1, 1]: whether the change is read; always, scaled to the same mean, once trained."""
         if not self.training:
-            return values.new_full((len(values), 1, 1), 1 - self.place_dropout)
-        return (torch.rand(len(values), 1, 1, device=values.device) >= self.place_dropout).float()
+            return token.new_full((len(token), 1, 1), 1 - self.change_dropout)
+        return (torch.rand(len(token), 1, 1, device=token.device) >= self.change_dropout).float()
 
 
 class FusionNet(nn.Module):
@@ -231,6 +230,7 @@ class FusionNet(nn.Module):
         self.queries = nn.Parameter(torch.randn(len(KINDS), d) * 0.1)
         self.blocks = nn.ModuleList(Block(cfg) for _ in range(cfg.layers))
         self.out_norm = nn.LayerNorm(d)
+        self.summaries = nn.ModuleList(nn.Linear(2 * d, len(KINDS), bias=False) for _ in Modality)
         self.head = nn.Parameter(torch.randn(len(KINDS), d) * 0.02)
         self.bias = nn.Parameter(torch.full((len(KINDS),), -2.0))
         self.register_buffer("calibration", torch.tensor([[1.0, 0.0]] * len(KINDS)))
@@ -257,13 +257,25 @@ class FusionNet(nn.Module):
         for block in self.blocks:
             x = block(x, here)  # [B, K+N, D]
         z = self.out_norm(x[:, :k])  # [B, K, D]
-        logits: Tensor = (z * self.head).sum(-1) + self.bias  # [B, K]
+        plain = [head(summary(value, token.here)) for head, value, token in zip(self.summaries, values, tokens, strict=True)]  # [B, K] each
+        logits: Tensor = (z * self.head).sum(-1) + torch.stack(plain).sum(0) + self.bias  # [B, K]
         return logits
 
     def probabilities(self, batch: Batch) -> Tensor:
         """Windows -> calibrated probabilities [B, K]; 0 for a kind in a window with nothing that it is known by."""
         calibrated: Tensor = self(batch) * self.calibration[:, 0] + self.calibration[:, 1]  # [B, K]
         return calibrated.sigmoid() * knowable(batch)
+
+
+def summary(values: Tensor, here: Tensor) -> Tensor:
+    """Mean and maximum of the tokens that are here: [B, n, D] -> [B, 2 D]; zeros without any.
+
+    What the attention's norms take away, how large a feature is, reaches the heads by this way.
+    """
+    padded, shown = F.pad(values, (0, 0, 0, 1)), here.unsqueeze(-1)  # [B, n+1, D], [B, n, 1]
+    mean = (values * shown).sum(1) / shown.sum(1).clamp(min=1)  # [B, D]
+    highest = padded.masked_fill(~F.pad(shown, (0, 0, 0, 1)), -torch.inf).amax(1)  # [B, D]
+    return torch.cat((mean, highest.where(here.any(1, keepdim=True), 0.0)), dim=1)
 
 
 def movement(motion: Tensor) -> Tensor:

@@ -7,16 +7,16 @@ score so high. With the prior of 1 in 1,000, probability 0.5 is a score that one
 one in four thousand, 0.9 one in nine thousand. For pictures there are two ways to be unusual, whose odds add up: looking unlike
 anything seen at that place while it moves, and looking so while it stays.
 
-Until `warm_up_s` of a modality have come it is not judged: from the first half come metric and first examples, from the
-second the scores. Afterwards it goes on learning: soon from what is ordinary, a quarter of an hour later from what was odd, so
-that an incident doesn't teach that it is usual while it lasts, and something new for good doesn't alarm for ever.
+Until `warm_up_s` of a modality have come it is not judged: from its first part come metric and first examples, from the
+rest the scores. Afterwards it goes on learning, a quarter of an hour behind: so an incident doesn't teach that it is usual
+while it lasts, and what is new for good doesn't alarm for ever.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -36,26 +36,30 @@ KINDS: Final = {Modality.PICTURE: "unusual_picture", Modality.SOUND: "unusual_so
 
 PRIOR: Final = 1e-3
 """Of a moment to be none of the ordinary ones."""
-PRIOR_STAYS: Final = 2e-4
+PRIOR_STAYS: Final = 1e-3
 """The same for something that looks unusual and stays: rarer, and easier to be sure of, because it waits."""
 PULL: Final = 0.25
 """Exponent of restlessness: what moves counts more as "moves", less as "stays"."""
 PICTURES: Final = 8
-"""Pictures that a score is averaged over: 4 s at two a second."""
+"""Pictures that what moves is averaged over: 4 s at two a second."""
+SLOWLY: Final = 0.002
+"""The rate at which a place's usual distance follows what comes."""
+STAYS_S: Final = 4.0
+"""Seconds that what stays is averaged over."""
 SOUNDS: Final = 6
 """Half seconds of sound that a score is averaged over."""
-ORDINARY: Final = 0.5
-"""What is less probable than this is learned."""
-ODD: Final = 0.02
-"""What has higher odds than this (a score that one ordinary moment in twenty reaches) is learned, but slowly: …"""
-SLOW_S: Final = 900.0
-"""… so much later, …"""
-HOLD_S: Final = 5.0
+SOON_S: Final = 10.0
+"""During warm-up a moment becomes an example so much later: what follows it closely is like it, and would be judged too kindly."""
+LATER_S: Final = 900.0
+"""Afterwards so much later: an incident must not teach that it is usual while it lasts, …"""
+EVERY_S: Final = 5.0
 """… and one sample in so many seconds."""
-PONDER_S: Final = 10.0
-"""A moment is learned so much later, if nothing unusual came in between: its beginnings must not teach that it is usual."""
+ORDINARY: Final = 0.5
+"""The scores of what is less probable than this count among the ordinary ones."""
 GAP_S: Final = 5.0
 """After a hole in the stream longer than this, averages begin anew."""
+FIRST: Final = 0.4
+"""The share of the warm-up that metric and first examples are made of; the rest is for the scores."""
 SETTLE: Final = 600
 """Samples, at most, that metric and first examples are made of; from longer warm-ups every second, fourth … is taken."""
 
@@ -67,8 +71,8 @@ class Moment:
     time: float
     odds: float
     """That it is none of the ordinary ones."""
-    scores: tuple[float, ...]
-    """One a tail; empty where the averages were not full."""
+    scores: tuple[float | None, ...]
+    """One a tail; None where there was too little to average over."""
     lesson: Seen | Heard
 
 
@@ -95,28 +99,45 @@ class PictureWatcher:
         motions = [floats(item.motion)[: CELLS * CELLS] for item in items if item.motion]
         grids = np.stack([_grid(item) for item in items])
         self._places = Places(memory, grids, np.stack(motions) if motions else np.empty((0, CELLS * CELLS), np.float32))
-        self._tails = (Tail(), Tail())
+        self._tails = (Tail(0.1), Tail(0.1, 0.15 * self._places.least))
+        self._usual, self._samples = np.zeros(PLACES, np.float32), 0
         self.restart()
 
     def restart(self) -> None:
         """Forget what was averaged over."""
         self._moving: deque[float] = deque(maxlen=PICTURES)
-        self._staying: deque[Floats] = deque(maxlen=PICTURES)
+        self._staying: deque[tuple[float, Floats]] = deque()
 
     def judge(self, item: Embedding) -> Moment:
         """How unusual this picture is, with those before it."""
         seen = self._places.see(_grid(item), item.at)
         pull = self._places.restless(floats(item.motion)[: CELLS * CELLS]) ** np.float32(PULL)
-        self._moving.append(float((seen.distances * pull).max()))
-        self._staying.append(seen.distances / pull)
-        scores = float(np.mean(self._moving)), float(np.mean(self._staying, axis=0).max())
-        odds = sum(prior / tail.rarity(score) for prior, tail, score in zip((PRIOR, PRIOR_STAYS), self._tails, scores, strict=True))
-        return Moment(item.at, odds, scores if len(self._moving) == PICTURES else (), seen)
+        scores = self._moved(float((seen.distances * pull).max())), self._stayed(seen.distances / pull, item)
+        rarities = [1.0 if score is None else tail.rarity(score) for tail, score in zip(self._tails, scores, strict=True)]
+        return Moment(item.at, PRIOR / rarities[0] + PRIOR_STAYS / rarities[1], scores, seen)
+
+    def _moved(self, strongest: float) -> float | None:
+        """The average of the last pictures' strongest place; None while there are too few."""
+        self._moving.append(strongest)
+        return float(np.mean(self._moving)) if len(self._moving) == PICTURES else None
+
+    def _stayed(self, places: Floats, item: Embedding) -> float | None:
+        """How far the place that is farthest beyond its own usual distance has been from what is known, over the last seconds."""
+        self._samples += 1
+        self._usual += (places - self._usual) * np.float32(max(1 / self._samples, SLOWLY))
+        self._staying.append((item.at, places))
+        while self._staying[0][0] <= item.until - STAYS_S - 1e-6:
+            self._staying.popleft()
+        if item.until - self._staying[0][0] < STAYS_S - GAP_S / 4:
+            return None
+        average = np.mean([places for _, places in self._staying], axis=0)
+        return float((average - self._usual).max())
 
     def measure(self, moment: Moment) -> None:
         """Count a moment's scores among the ordinary ones."""
-        for tail, score in zip(self._tails, moment.scores, strict=False):
-            tail.add(score)
+        for tail, score in zip(self._tails, moment.scores, strict=True):
+            if score is not None:
+                tail.add(score)
 
     def learn(self, moment: Moment) -> None:
         """Keep a moment as an example."""
@@ -132,7 +153,7 @@ class SoundWatcher:
         self._sounds = Sounds(memory, vectors)
         for item, vector in zip(items, vectors, strict=True):
             self._sounds.learn(self._sounds.hear(vector, item.at))
-        self._tail = Tail()
+        self._tail = Tail(0.03)
         self.restart()
 
     def restart(self) -> None:
@@ -143,13 +164,14 @@ class SoundWatcher:
         """How unusual this sound is, with those before it."""
         heard = self._sounds.hear(floats(item.vector), item.at)
         self._recent.append(heard.factor)
-        score = float(np.mean(self._recent))
-        return Moment(item.at, PRIOR / self._tail.rarity(score), (score,) if len(self._recent) == SOUNDS else (), heard)
+        score = float(np.mean(self._recent)) if len(self._recent) == SOUNDS else None
+        return Moment(item.at, 0.0 if score is None else PRIOR / self._tail.rarity(score), (score,), heard)
 
     def measure(self, moment: Moment) -> None:
         """Count a moment's score among the ordinary ones."""
         for score in moment.scores:
-            self._tail.add(score)
+            if score is not None:
+                self._tail.add(score)
 
     def learn(self, moment: Moment) -> None:
         """Keep a moment as an example."""
@@ -175,8 +197,8 @@ class _Lane:
     waiting: list[Embedding] = field(default_factory=list)
     watcher: Watcher | None = None
     odds: float = 0.0
-    pondered: deque[Moment] = field(default_factory=deque)
-    held: deque[Moment] = field(default_factory=deque)
+    soon: deque[Moment] = field(default_factory=deque)
+    later: deque[Moment] = field(default_factory=deque)
 
     @property
     def learning(self) -> bool:
@@ -201,39 +223,38 @@ class _Lane:
             moment = self.watcher.judge(item)
             self.odds = moment.odds
             self._ponder(self.watcher, moment)
-        self.seconds += min(item.until - item.at, GAP_S)
+        before = self.ended if math.isfinite(self.ended) else item.at
+        self.seconds += min(max(item.until - before, 0.0), GAP_S)
 
     def _ponder(self, watcher: Watcher, moment: Moment) -> None:
-        """Learn what came a while ago; what was odd, or came just before something unusual, only much later."""
-        if self.learning or probability(moment.odds) < ORDINARY:
-            self.pondered.append(moment)
-        else:
-            for waiting in (*self.pondered, moment):
-                self._hold(waiting)
-            self.pondered.clear()
-        while self.pondered and self.pondered[0].time <= moment.time - PONDER_S:
-            ripe = self.pondered.popleft()
-            watcher.measure(ripe)
-            if self.learning or ripe.odds < ODD:
-                watcher.learn(ripe)
-            else:
-                self._hold(ripe)
-        while self.held and self.held[0].time <= moment.time - SLOW_S:
-            watcher.learn(self.held.popleft())
-
-    def _hold(self, moment: Moment) -> None:
-        if not self.held or moment.time >= self.held[-1].time + HOLD_S:
-            self.held.append(moment)
+        """Learn what came a while ago: soon during warm-up, afterwards much later and one sample in a while."""
+        if self.learning:
+            watcher.measure(moment)
+            self.soon.append(moment)
+        elif not self.later or moment.time >= self.later[-1].time + EVERY_S:
+            self.later.append(moment)
+        for ripe in _ripe(self.soon, moment.time - SOON_S):
+            watcher.learn(ripe)
+        for ripe in _ripe(self.later, moment.time - LATER_S):
+            if probability(ripe.odds) < ORDINARY:
+                watcher.measure(ripe)
+            watcher.learn(ripe)
 
     def _wait(self, item: Embedding) -> None:
-        """Collect the first half; then settle."""
+        """Collect the first part; then settle."""
         self.waiting.append(item)
         if len(self.waiting) > SETTLE:
             self.waiting = self.waiting[::2]
-        if self.seconds >= self.settings.warm_up_s / 2 and len(self.waiting) > 1:
+        if self.seconds >= self.settings.warm_up_s * FIRST and len(self.waiting) > 1:
             make = PictureWatcher if self.modality is Modality.PICTURE else SoundWatcher
             self.watcher = make(self.settings.memory, self.waiting)
             self.waiting = []
+
+
+def _ripe(waiting: deque[Moment], until: float) -> Iterator[Moment]:
+    """Take out the moments up to a time."""
+    while waiting and waiting[0].time <= until:
+        yield waiting.popleft()
 
 
 class Normality:

@@ -29,10 +29,18 @@ QUIET: Final = 0.2
 """This quantile of the cells' movement is a camera's own stillness: its noise."""
 LEAST: Final = 1.4
 """What is nearer than so many times the noise is not worth keeping."""
+WIDER: Final = 1.15
+"""The step by which the distance between examples grows where there are too many of them."""
 ROOM: Final = 0.5
-"""The examples that settle fill at most this share of the memory."""
+"""The first examples fill at most this share of the memory, …"""
+ROOM_LATER: Final = 0.8
+"""… and when it is full it is thinned to this share."""
+SMALLEST: Final = 4 * PLACES
+"""No picture's memory is smaller: a single picture gives an example a place."""
 NEAREST: Final = 3
 """Neighbours of a sound."""
+FLOOR: Final = 0.3
+"""So much of what is typical is added to the nearest examples' own distance."""
 WIDTH: Final = 256
 """Sounds are projected to so many numbers (Johnson and Lindenstrauss 1984)."""
 APART_S: Final = 1.6
@@ -42,7 +50,8 @@ APART_S: Final = 1.6
 def _near() -> npt.NDArray[np.bool_]:
     """Which places are the same or neighbours: [49, 49]."""
     row, column = np.divmod(np.arange(PLACES), SIDE)
-    return (np.abs(row[:, None] - row) <= 1) & (np.abs(column[:, None] - column) <= 1)
+    near: npt.NDArray[np.bool_] = (np.abs(row[:, None] - row) <= 1) & (np.abs(column[:, None] - column) <= 1)
+    return near
 
 
 def _spread() -> Floats:
@@ -50,15 +59,20 @@ def _spread() -> Floats:
     places, cells = np.arange(SIDE)[:, None], np.arange(CELLS)
     overlap = np.minimum((places + 1) / SIDE, (cells + 1) / CELLS) - np.maximum(places / SIDE, cells / CELLS)
     share = np.maximum(overlap, 0) * SIDE  # [7, 4]
-    return np.einsum("ia,jb->ijab", share, share).reshape(PLACES, CELLS * CELLS).astype(np.float32)
+    spread: Floats = np.einsum("ia,jb->ijab", share, share).reshape(PLACES, CELLS * CELLS).astype(np.float32)
+    return spread
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A picture's places in the camera's metric [49, 112], and their distances [49] from what was kept then."""
+    """A picture beside what was kept then."""
 
-    white: Floats
     distances: Floats
+    """Of each place [49] from the nearest example."""
+    new: npt.NDArray[np.intp]
+    """The places [n] that were farther than noise, …"""
+    white: Floats
+    """… and what they looked like, in the camera's metric [n, 112]."""
     time: float
 
 
@@ -74,10 +88,10 @@ class Places:
         self._far = ~_near()
         self._spread = _spread()
         self._still = max(float(np.quantile(motions @ self._spread.T, QUIET)), 1e-3) if len(motions) else 1.0
-        self._memory = memory
-        self._least = self._steps(grids)
+        self._memory = max(memory, SMALLEST)
+        self.least = self._steps(grids)
         while not self._fits(grids):
-            self._least *= 1.2
+            self.least *= WIDER
 
     def _steps(self, grids: Floats) -> float:
         """How far a place is from itself a sample before, where little happens: what noise alone does."""
@@ -100,12 +114,15 @@ class Places:
         self._used = np.full(self._memory, -math.inf)
 
     def _white(self, grids: Floats) -> Floats:
-        return (grids - self._mean) @ self._whiten
+        white: Floats = (grids - self._mean) @ self._whiten
+        return white
 
     def see(self, grid: Floats, time: float) -> Seen:
         """Put a grid [49, 112] beside what was seen at each place and next to it."""
         white = self._white(grid)
-        return Seen(white, self._distances(white, np.arange(PLACES), time), time)
+        distances = self._distances(white, np.arange(PLACES), time)
+        new = np.flatnonzero(distances > self.least)
+        return Seen(distances, new, white[new], time)
 
     def _distances(self, white: Floats, places: npt.NDArray[np.intp], time: float) -> Floats:
         """Distance of each of some places [n, 112] from the nearest example; those that were nearest are marked as used."""
@@ -115,28 +132,44 @@ class Places:
         squares = self._squares[kept] - 2 * (white @ self._examples[kept].T)  # [n, examples]
         squares[self._far[places[:, None], self._place[kept]]] = np.inf
         nearest = squares.argmin(axis=1)
-        self._used[nearest] = time
+        self._used[nearest] = np.maximum(self._used[nearest], time)
         square = squares[np.arange(len(places)), nearest] + (white * white).sum(axis=1)
-        return np.sqrt(np.maximum(square, 0)).astype(np.float32)
+        distances: Floats = np.sqrt(np.maximum(square, 0)).astype(np.float32)
+        return distances
 
     def learn(self, seen: Seen) -> None:
-        """Keep the places that are farther from all examples than noise; what was of use longest ago gives way."""
-        new = np.flatnonzero(seen.distances > self._least)
-        if len(new) == 0:
+        """Keep the places that are farther from all examples than `least`, which grows when there is no more room."""
+        if len(seen.new) == 0:
             return
-        still_new = self._distances(seen.white[new], new, seen.time) > self._least
-        white, time = seen.white, seen.time
-        for place in new[still_new]:
-            slot = self._count if self._count < self._memory else int(self._used.argmin())
-            self._count = min(self._count + 1, self._memory)
-            self._examples[slot], self._place[slot], self._used[slot] = white[place], place, time
-            self._squares[slot] = white[place] @ white[place]
+        still_new = self._distances(seen.white, seen.new, seen.time) > self.least
+        for place, white in zip(seen.new[still_new], seen.white[still_new], strict=True):
+            if self._count == self._memory:
+                self._thin()
+            slot = self._count
+            self._count += 1
+            self._examples[slot], self._place[slot], self._used[slot] = white, place, seen.time
+            self._squares[slot] = white @ white
+
+    def _thin(self) -> None:
+        """Make room: of examples that are nearer to each other than a larger `least`, keep the one used last."""
+        order = np.argsort(-self._used[: self._count], kind="stable")
+        examples, squares, places, used = self._examples[order], self._squares[order], self._place[order], self._used[order]
+        while self._count > ROOM_LATER * self._memory:
+            self.least *= WIDER
+            self._clear()
+            for index, place in enumerate(places):
+                if self._distances(examples[index][None], places[index : index + 1], -math.inf)[0] > self.least:
+                    slot = self._count
+                    self._examples[slot], self._squares[slot], self._place[slot] = examples[index], squares[index], place
+                    self._used[slot] = used[index]
+                    self._count += 1
 
     def restless(self, motion: Floats) -> Floats:
         """How much each place [49] moves, in multiples of the camera's own stillness; at least 1. motion: [16], or empty."""
         if len(motion) == 0:
             return np.ones(PLACES, np.float32)
-        return np.maximum(self._spread @ motion / np.float32(self._still), 1).astype(np.float32)
+        restless: Floats = np.maximum(self._spread @ motion / np.float32(self._still), 1).astype(np.float32)
+        return restless
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +193,9 @@ class Sounds:
         project = rng.standard_normal((vectors.shape[1], WIDTH)).astype(np.float32) / np.float32(math.sqrt(WIDTH))
         self._project = (scale[:, None] * project).astype(np.float32)
         self._rng = rng
-        self._count = self._learned = 0
+        self._count = self._learned = self._measured = 0
+        self._usual = 0.0
+        """The median distance of an example from its nearest: among sounds that hardly differ, smaller differences are noise."""
         self._points = np.zeros((memory, WIDTH), np.float32)
         self._squares = np.zeros(memory, np.float32)
         self._times = np.full(memory, -math.inf)
@@ -174,7 +209,7 @@ class Sounds:
     def _distances(self, point: Floats, time: float) -> Floats:
         kept = slice(0, self._count)
         squares = self._squares[kept] - 2 * (self._points[kept] @ point) + point @ point
-        distances = np.sqrt(np.maximum(squares, 1e-6)).astype(np.float32)
+        distances: Floats = np.sqrt(np.maximum(squares, 1e-6)).astype(np.float32)
         distances[np.abs(self._times[kept] - time) < APART_S] = np.inf
         return distances
 
@@ -185,7 +220,15 @@ class Sounds:
         nearest = np.argpartition(distances, NEAREST)[:NEAREST]
         among = self._close[nearest]
         among = among[np.isfinite(among)]
-        return float(distances[nearest].mean() / among.mean()) if len(among) else 1.0
+        if len(among) == 0:
+            return 1.0
+        if self._learned >= self._measured * 5 // 4:
+            self._usual, self._measured = self._typical(), self._learned
+        return float((1 + FLOOR) * distances[nearest].mean() / (among.mean() + FLOOR * self._usual))
+
+    def _typical(self) -> float:
+        close = self._close[: self._count]
+        return float(np.median(close[np.isfinite(close)]))
 
     def learn(self, heard: Heard) -> None:
         """Keep it, if its turn comes (reservoir sampling: Vitter 1985), and let its neighbours know."""

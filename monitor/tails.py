@@ -20,10 +20,8 @@ SHARE: Final = 0.25
 """The tail begins where this share of the scores is above."""
 BODY: Final = 0.45
 """The mean excess over the upper quartile of a normal distribution, in interquartile ranges: what is assumed before much was seen, …"""
-WEIGHT: Final = 8.0
+WEIGHT: Final = 16.0
 """… counting as much as this many excesses."""
-LEAST: Final = 0.02
-"""The mean excess that is assumed is at least this share of u."""
 REFIT: Final = 64
 """Scores between two fits, once there are many."""
 
@@ -32,6 +30,10 @@ REFIT: Final = 64
 class Tail:
     """The ordinary scores of one kind, of one camera."""
 
+    share: float
+    """The mean excess that is assumed is at least this share of u, …"""
+    least: float = 0.0
+    """… and at least so much."""
     _scores: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(KEPT))
     _count: int = 0
     _fitted: int = 0
@@ -54,7 +56,7 @@ class Tail:
         scores = self._scores[: min(self._count, KEPT)]
         lower, begin = np.quantile(scores, (SHARE, 1 - SHARE))
         excesses = scores[scores > begin] - begin
-        assumed = max(BODY * float(begin - lower), LEAST * float(begin), 1e-9)
+        assumed = max(BODY * float(begin - lower), self.share * float(begin), self.least, 1e-9)
         self._begin = float(begin)
         self._scale = (float(excesses.sum()) + WEIGHT * assumed) / (len(excesses) + WEIGHT)
         self._fitted = self._count

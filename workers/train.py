@@ -15,7 +15,7 @@ from monitor.language import text_encoder
 from monitor.vision import picture_encoder
 from workers.training.card import card, save
 from workers.training.compose import Banks
-from workers.training.crossing import calibrate, composed_figures, cross_validate, recording_figures
+from workers.training.crossing import calibrate, composed_figures, cross_validate, recording_figures, rule_figures
 from workers.training.fit import Recipe, fit
 from workers.training.pictures import picture_bank
 from workers.training.rows import FOLDS
@@ -40,7 +40,7 @@ def train(data: Path, out: Path, seed: int = 0) -> dict[str, float]:
     cfg = FusionConfig(motion=banks.pictures.motion.shape[1])
     held = cross_validate(banks, cfg, RECIPE, seed, track)
     calibration = calibrate(held)
-    figures = {**composed_figures(held, calibration), **recording_figures(held)}
+    figures = {**composed_figures(held, calibration), **recording_figures(held), **rule_figures(held, calibration)}
     net = fit(banks, frozenset(range(FOLDS)), cfg, RECIPE, seed, track)
     with torch.no_grad():
         net.calibration.copy_(calibration)

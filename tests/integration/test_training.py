@@ -66,6 +66,7 @@ def banks() -> Banks:
     rng = np.random.default_rng(0)
     kinds = ("fire", "crying", "aggression")
     still = Tokens(np.arange(12, dtype=np.float32) / 2, rng.normal(size=(12, 4)).astype(np.float32))
+    said = Tokens(still.times[:1], still.values[:1])
     pictures = [
         (
             Track(name=f"{fight}{n}", label="", group=f"{fight}{n}", fold=0, duration=6, spans=(Span("fight", 0, 99),) * fight),
@@ -75,7 +76,7 @@ def banks() -> Banks:
         for n in range(3)
     ]
     sounds = [(Track(name=kind, label="", group=kind, fold=0, duration=6, spans=(Span(kind, 0, 6),)), still) for kind in kinds]
-    texts = [(Track(name=str(n), label="", group="", fold=0, duration=1, spans=(Span("distress", 0, 1),) * n), still) for n in (0, 1)]
+    texts = [(Track(name=str(n), label="", group="", fold=0, duration=1, spans=(Span("distress", 0, 1),) * n), said) for n in (0, 1)]
     return Banks(gather(pictures), gather(sounds), gather(texts))
 
 

@@ -68,7 +68,7 @@ def test_a_scene_says_when_its_incidents_are_to_be_heard() -> None:
     rng = np.random.default_rng(3)
     recordings = [
         Recording(Row(path=None, name=name, label=name, group="", fold=0), kind, name, not kind, coloured(3 * SOUND_HZ, 1, rng))  # type: ignore[arg-type]
-        for name, kind in (("rain", ""), ("fire", "fire"), ("cry", "crying"), ("anger", "aggression"))
+        for name, kind in (("rain", ""), ("made:hum", ""), ("fire", "fire"), ("cry", "crying"), ("anger", "aggression"))
     ]
     found = set()
     for _ in range(8):

@@ -25,4 +25,8 @@ def _evaluation(name: str) -> Evaluation:
         from workers.evaluate.fusion import fusion  # noqa: PLC0415
 
         return fusion
+    if name == "normality":
+        from workers.evaluate.normality import normality  # noqa: PLC0415
+
+        return normality
     raise ValueError(f"there is no evaluation {name!r}")

@@ -183,7 +183,7 @@ def limbs(stance: Stance) -> list[Limb]:
     parts = _legs(look, pose, frame, hips) + _trunk(look, hips, neck, across)
     parts += _head(look, neck, spine * math.cos(pose.nod) + _cross(frame.left, spine) * math.sin(pose.nod), ahead)
     parts += _arms(look, pose, frame, neck, across)
-    return parts
+    return [_above_floor(part) for part in parts]
 
 
 def _legs(look: Look, pose: Pose, frame: _Frame, hips: Floats) -> list[Limb]:
@@ -243,11 +243,11 @@ def _arms(look: Look, pose: Pose, frame: _Frame, neck: Floats, across: Floats) -
         parts.append(Limb(shoulder, elbow, 0.032 * size * b, 0.027 * size * b, look.top))
         parts.append(Limb(elbow, wrist, 0.027 * size * b, 0.021 * size * b, look.top))
         parts.append(Limb(wrist, palm, 0.018 * size, 0.02 * size, look.skin, 0))
-    return [_above_floor(part) for part in parts]
+    return parts
 
 
 def _above_floor(limb: Limb) -> Limb:
-    """Keep a hand or elbow that a posture would put through the floor on top of it."""
+    """Keep a hand or foot that a posture would put through the floor on top of it."""
     lift_begin, lift_end = max(limb.radius_begin - limb.begin[2], 0), max(limb.radius_end - limb.end[2], 0)
     if lift_begin == lift_end == 0:
         return limb

@@ -169,7 +169,7 @@ def _mirror(canvas: Floats, studio: Studio, sprite: Sprite, stance: Stance) -> N
     height, width = sprite.cover.shape
     below = min(studio.view.height - line, line - sprite.top, int(height * 0.7))
     start = line - sprite.top
-    if below < 4 or start > height:
+    if below < 4 or start > height or stance.x > HALL.high[0] or stance.y > HALL.high[1]:
         return
     flipped = slice(max(start - below, 0), start)
     share = sprite.cover[flipped][::-1]

@@ -51,20 +51,20 @@ def alarm() -> Floats:
 
 
 def _walk_past(into: Floats, walk: Walk, rng: np.random.Generator) -> None:
-    heel, hard = _step(rng, rng.uniform(180, 420)), rng.uniform(0.5, 1.1)
+    heel, hard = _step(rng, rng.uniform(85, 150)), rng.uniform(0.5, 1.1)
     for time, x, y in footfalls(walk):
         distance = np.hypot(np.hypot(x - 2.9, y + 0.6), 3.0)
         _put(into, time, heel * float(hard * rng.uniform(0.75, 1.25) * 0.16 / distance))
 
 
 def _step(rng: np.random.Generator, hz: float) -> Floats:
-    """A shoe on stone: a heel's knock and, softer, the sole."""
-    time = np.arange(int(0.16 * VOICE_HZ)) / VOICE_HZ
-    noise = rng.standard_normal(len(time))
-    knock = np.sin(2 * np.pi * hz * time) * np.exp(-time * 70) + 0.5 * noise * np.exp(-time * 160)
-    late = np.maximum(time - 0.07, 0)
-    sole = np.convolve(noise, np.ones(6) / 6, "same") * (time > 0.07) * np.exp(-late * 60)
-    return (knock + 0.5 * sole).astype(np.float32)
+    """A soft shoe on stone: a heel's dull knock and, after it, the sole's scuff; nothing in it is as sharp as a click."""
+    time = np.arange(int(0.3 * VOICE_HZ)) / VOICE_HZ
+    noise = np.convolve(rng.standard_normal(len(time)), np.hanning(28) / 14, "same")
+    knock = np.sin(2 * np.pi * hz * time) * np.exp(-time * 38) * np.minimum(time / 0.006, 1)
+    late = np.maximum(time - 0.06, 0)
+    scuff = noise * np.minimum(late / 0.04, 1) * np.exp(-late * 28)
+    return (knock + 0.45 * scuff).astype(np.float32)
 
 
 def _talk(into: Floats, sayings: Sequence[Saying]) -> None:

@@ -113,32 +113,34 @@ def _truth() -> tuple[Incident, ...]:
             kinds=("phrase:help", "distress"), also=("unusual_sound", "aggression", "crying"), at=HELP_AT, until=HELP_AT + 5.0,
             description="somebody out of sight calls for help (spoken)",
         ),
-        Incident(kinds=("camera:blind",), also=("unusual_picture",), at=COVER_AT, until=COVER_AT + COVER_S, description="the lens is covered"),
+        Incident(
+            kinds=("camera:blind",), also=("unusual_picture",), at=COVER_AT, until=COVER_AT + COVER_S, description="the lens is covered",
+        ),
     )  # fmt: skip
 
 
 def _faller(rng: np.random.Generator) -> Walk:
     points = [(0.1, 18.0), (0.2, 13.4), (0.2 + rng.uniform(-0.5, 0.5), 9.0), (-0.4 + rng.uniform(-0.7, 0.7), 5.0), (1.0, -1.6)]
     track = smooth_track(points)
-    distance = 0.05 * float(np.argmin(np.abs(track[:, 1] - rng.uniform(5.6, 8.2))))
+    distance = 0.05 * float(np.argmin(np.abs(track[:, 1] - rng.uniform(5.0, 7.0))))
     speed = rng.uniform(1.15, 1.3)
     return Walk(dress(rng), FALL_AT - distance / speed, track, speed, distance, LIES_S, falls=True)
 
 
 def _crowd(rng: np.random.Generator, faller: Walk) -> list[Walk]:
     """Fill the hall with one to three walkers at a time, never two in one place, and nobody by while one lies there."""
-    quiet = (FALL_AT - 1.5, FALL_AT + FALL_S + LIES_S + RISE_S)
+    quiet = FALL_AT - 1.5, FALL_AT + FALL_S + LIES_S + RISE_S
     walks: list[Walk] = []
-    order: list[int] = []
-    clock = -6.0
+    order = [int(route + len(ROUTES) * rng.integers(2)) for route in rng.permutation(len(ROUTES))]
+    clock = -12.0
     while clock < DURATION_S:
         order = order or [int(i) for i in rng.permutation(2 * len(ROUTES))]
         walk = _walk(rng, order.pop(), clock)
-        clear = walk.ends < quiet[0] or walk.begins > quiet[1] - 2
+        clear = walk.ends < quiet[0] + 3 or walk.begins > quiet[1] - 2
         busy = sum(other.begins < walk.ends and walk.begins < other.ends for other in walks[-4:]) > 2
         if clear and not busy and all(_apart(walk, other) for other in [*walks[-5:], faller]):
             walks.append(walk)
-            clock += rng.uniform(4.0, 6.5)
+            clock += rng.uniform(3.2, 5.5)
         else:
             clock += 0.4
     return walks

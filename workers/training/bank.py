@@ -94,6 +94,11 @@ def gather(pairs: Iterable[tuple[Track, Tokens]]) -> Bank:
     )
 
 
+def joined(banks: Sequence[Bank]) -> Bank:
+    """Several banks as one."""
+    return gather((track, bank.tokens(track)) for bank in banks for track in bank.tracks)
+
+
 def cached(name: str, key: Sequence[object], make: Callable[[], Bank]) -> Bank:
     """Read a bank from the cache folder, or make and keep it; `key` is everything that it depends on."""
     digest = hashlib.sha256(repr((VERSION, *key)).encode()).hexdigest()[:16]

@@ -26,8 +26,10 @@ SURE_S: Final = 1.0
 
 PRESENT: Final = {"pictures": 0.7, "sounds": 0.7, "texts": 0.35}
 FIGHTS: Final = 0.4
-INCIDENTS: Final = (("fire", 0.15), ("crying", 0.15), ("aggression", 0.25), ("", 0.45))
-"""What a window's sound is picked for, and how often; for the last, any sound at any place."""
+ACTED, SPEECH = "acted", "speech"
+HEARD: Final = (("fire", 0.15), ("crying", 0.15), ("aggression", 0.2), (ACTED, 0.2), (SPEECH, 0.1), ("", 0.2))
+"""What a window's sound is picked for, and how often: an incident; acted speech that is not angry, as often as angry, or else the
+studio that both come from would be taken for anger; ordinary speech; any sound at any place."""
 DISTRESS: Final = 0.35
 
 Numbers = npt.NDArray[np.float32]
@@ -70,8 +72,11 @@ class Composer:
         self._rng = np.random.default_rng(seed)
         self._scenes: dict[bool, list[list[Track]]] = {fight: _by_group(banks.pictures, folds, fight=fight) for fight in (True, False)}
         sounds = [track for track in banks.sounds.tracks if track.fold in folds]
-        self._sounds = {kind: [track for track in sounds if any(span.kind == kind for span in track.spans)] for kind, _ in INCIDENTS}
+        self._sounds = {kind: [track for track in sounds if any(span.kind == kind for span in track.spans)] for kind, _ in HEARD}
         self._sounds[""] = sounds
+        self._sounds[SPEECH] = [track for track in sounds if track.name.startswith("speech/")] or sounds
+        self._sounds[ACTED] = [track for track in sounds if track.name.startswith("emotion/") and not track.spans] or sounds
+        self._sounds[ORDINARY] = [track for track in sounds if track.label == ORDINARY] or sounds
         texts = [track for track in banks.texts.tracks if track.fold in folds]
         self._texts = {distress: [track for track in texts if bool(track.spans) == distress] for distress in (True, False)}
 
@@ -89,12 +94,12 @@ class Composer:
         scenes = self._scenes[bool(rng.random() < FIGHTS)]
         tracks = scenes[int(rng.integers(len(scenes)))]
         track = tracks[int(rng.integers(len(tracks)))]
-        length = WINDOW_S if rng.random() < 0.6 else rng.uniform(1, WINDOW_S)  # noqa: PLR2004 - most windows are full
+        length = WINDOW_S if rng.random() < 0.6 else rng.uniform(1, WINDOW_S)
         return part(self._banks.pictures, track, rng.uniform(min(1.0, track.duration), track.duration), length)
 
     def _sound(self) -> Part:
         rng = self._rng
-        kind = str(rng.choice([kind for kind, _ in INCIDENTS], p=[share for _, share in INCIDENTS]))
+        kind = str(rng.choice([kind for kind, _ in HEARD], p=[share for _, share in HEARD]))
         tracks = self._sounds[kind]
         track = tracks[int(rng.integers(len(tracks)))]
         spans = [span for span in track.spans if span.kind == kind]

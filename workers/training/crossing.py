@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -10,7 +9,8 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from monitor.fusion import KINDS, FusionConfig, FusionNet
+from monitor.fusion import KINDS, KNOWN_BY, FusionConfig, FusionNet
+from monitor.messages import Modality
 from workers.training.bank import Bank, Track
 from workers.training.compose import Banks, Composer, alone, passes
 from workers.training.figures import area_under_roc, average_precision, calibration_error, platt
@@ -21,6 +21,13 @@ Progress = Callable[[Iterable[Any], str, int], Iterable[Any]]
 
 VALIDATION: Final = 3000
 """Composed windows of each held-out fold, for the calibration."""
+
+
+MOST: Final = 0.02
+"""Share of the ordinary recordings that may raise an alarm."""
+THRESHOLDS: Final = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.97, 0.99)
+
+Said = tuple[list[float], Track]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +119,31 @@ def highest(items: Sequence[Judged], kind: str) -> list[float]:
     return [float(item.logits[:, KINDS.index(kind)].max()) for item in items]
 
 
-def by_group(items: Sequence[Judged]) -> dict[str, list[Judged]]:
-    """Held-out tracks by scene or speaker."""
-    groups: dict[str, list[Judged]] = defaultdict(list)
-    for item in items:
-        groups[item.track.group].append(item)
-    return groups
+def rule_figures(held: HeldOut, calibration: torch.Tensor) -> dict[str, float]:
+    """Where a rule of each kind could begin: at the lowest threshold with MOST false ones at most, none on footage; and what it finds."""
+    figures: dict[str, float] = {}
+    for index, kind in enumerate(KINDS):
+        items = {Modality.PICTURE: held.pictures, Modality.SOUND: held.sounds, Modality.TEXT: held.texts}[KNOWN_BY[kind][0]]
+        slope, offset = calibration[index].tolist()
+        said = [((item.logits[:, index] * slope + offset).sigmoid().tolist(), item.track) for item in items]
+        there = [row for row, track in said if any(span.kind == kind for span in track.spans)]
+        absent = [(row, track) for row, track in said if not any(span.kind == kind for span in track.spans)]
+        figures |= _rule(kind, there, absent)
+    return figures
+
+
+def _rule(kind: str, there: Sequence[list[float]], absent: Sequence[Said]) -> dict[str, float]:
+    """Figures of one kind; an utterance is one window here, of which live there are as many as it lasts."""
+    in_a_row = 1 if KNOWN_BY[kind] == (Modality.TEXT,) else 2
+    raised = {at: sum(alarms(row, at, in_a_row) > 0 for row, _ in absent) / len(absent) for at in THRESHOLDS}
+    footage = [(row, track) for row, track in absent if track.name.startswith("video/")]
+    quiet = {at for at in THRESHOLDS if not any(alarms(row, at, in_a_row) for row, _ in footage)}
+    raise_at = next((at for at in THRESHOLDS if raised[at] <= MOST and at in quiet), THRESHOLDS[-1])
+    return {
+        f"cv_{kind}_raise_at": raise_at,
+        f"cv_{kind}_found": sum(alarms(row, raise_at, in_a_row) > 0 for row in there) / max(1, len(there)),
+        f"cv_{kind}_false": raised[raise_at],
+    }
 
 
 def alarms(probabilities: Sequence[float], threshold: float, in_a_row: int) -> int:

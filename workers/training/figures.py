@@ -44,7 +44,7 @@ def platt(truth: npt.ArrayLike, logits: npt.ArrayLike, rounds: int = 100) -> tup
         hessian = (design * (p * (1 - p) + 1e-9)[:, None]).T @ design + 1e-6 * np.eye(2)
         step = np.linalg.solve(hessian, gradient)
         weights = weights - np.clip(step, -1, 1)
-        if np.abs(step).max() < 1e-8:  # noqa: PLR2004 - converged
+        if np.abs(step).max() < 1e-8:
             break
     return max(float(weights[0]), 0.05), float(weights[1])
 

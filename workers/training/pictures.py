@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from monitor.messages import floats
+from monitor.motion import MOTION, STEP_S
 from monitor.vision import PictureEncoder, decode_jpeg
 from workers.training.bank import Bank, Span, Tokens, Track, cached, gather
 from workers.training.compose import HOP_S
@@ -25,7 +26,7 @@ VARIANTS: Final = 3
 def picture_bank(data: Path, encoder: PictureEncoder, seed: int, progress: Progress) -> Bank:
     """All clips and footage in all variants; a fight's clip is a fight throughout."""
     rows = [*trainable(data, "violence/fight_surv"), *trainable(data, "video")]
-    key = [encoder.name, VARIANTS, seed, [(row.name, row.path.stat().st_size) for row in rows]]
+    key = [encoder.name, VARIANTS, MOTION, STEP_S, seed, [(row.name, row.path.stat().st_size) for row in rows]]
     return cached("pictures", key, lambda: gather(_tracks(rows, encoder, seed, progress)))
 
 

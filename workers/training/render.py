@@ -67,7 +67,7 @@ class Film:
 def film(rng: np.random.Generator) -> Film:
     """Some camera."""
     return Film(
-        mirrored=bool(rng.random() < 0.5),  # noqa: PLR2004
+        mirrored=bool(rng.random() < 0.5),
         width=int(rng.choice(WIDTHS)),
         gamma=float(np.exp(rng.normal(0, 0.3))),
         contrast=float(rng.uniform(0.6, 1.2)),
@@ -103,7 +103,8 @@ def sampled(timed: Iterable[tuple[float, VideoFrame]], quality: int = Capture().
     """Frames with their times to what capture makes of them."""
     grid, motion, shrink = Grid(LIVE.fps), Motion(), Shrinker(LIVE.width)
     for at, frame in timed:
-        motion.push(at, luma(frame))
+        if frame.key_frame or motion.wants(at):
+            motion.push(at, luma(frame))
         if grid.takes(at):
             yield Sample(at, jpeg(shrink(frame), quality), motion.take())
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from monitor.errors import SourceError
 from monitor.hearing import SoundEncoder
 from monitor.messages import SOUND_HZ
-from workers.training.bank import Bank, Span, Tokens, Track, cached, gather
+from workers.training.bank import Bank, Span, Tokens, Track, cached, gather, joined
 from workers.training.rows import ESC_KINDS, FOLDS, Row, trainable
 
 Samples = npt.NDArray[np.float32]
@@ -25,6 +25,12 @@ PIECE: Final = SOUND_HZ // 2
 SCENE_S: Final = 8.0
 SCENES: Final = 400
 """Of each fold."""
+ORDINARY: Final = 150
+"""Scenes of each fold in which nothing but made sounds is heard."""
+MADE: Final = 12
+"""Sounds that are made of each sort, for each fold …"""
+MADE_SHARE: Final = 0.35
+"""… and how many of the ordinary events they are."""
 ACTIVE_DB: Final = -30.0
 """A recording is active where it is not further below its own loudest half second."""
 
@@ -46,8 +52,11 @@ class Recording:
 def sound_bank(data: Path, encoder: SoundEncoder, seed: int, progress: Progress) -> Bank:
     """Each recording as it is (variant 0), then composed scenes (variant 1)."""
     rows = [row for folder in ("sounds/esc10", "emotion/emodb", "speech/wer", "speech/diarization") for row in trainable(data, folder)]
-    key = [encoder.name, SCENES, SCENE_S, seed, [(row.name, row.path.stat().st_size) for row in rows]]
-    return cached("sounds", key, lambda: gather(_tracks(rows, encoder, seed, progress)))
+    key = [encoder.name, [(row.name, row.path.stat().st_size) for row in rows]]
+    recordings = cached("recordings", key, lambda: gather(_recordings(rows, encoder, progress)))
+    scenes = cached("scenes", [*key, SCENES, MADE, SCENE_S, seed], lambda: gather(_scenes(rows, encoder, seed, progress)))
+    ordinary = cached("ordinary", [encoder.name, ORDINARY, MADE, SCENE_S, seed], lambda: gather(_ordinary(encoder, seed, progress)))
+    return joined((recordings, scenes, ordinary))
 
 
 def samples_of(path: Path) -> Samples:
@@ -56,7 +65,6 @@ def samples_of(path: Path) -> Samples:
         with av.open(str(path)) as container:
             resampler = av.AudioResampler(format="flt", layout="mono", rate=SOUND_HZ)
             pieces = [out.to_ndarray()[0] for frame in container.decode(audio=0) for out in resampler.resample(frame)]
-            pieces += [out.to_ndarray()[0] for out in resampler.resample(None)]
     except (av.FFmpegError, IndexError) as error:
         raise SourceError(f"{path}: its sound can't be read: {error}") from error
     return np.concatenate(pieces).astype(np.float32)
@@ -75,18 +83,30 @@ def heard(samples: Samples, encoder: SoundEncoder) -> Tokens:
     return Tokens((np.arange(len(values)) * PIECE / SOUND_HZ).astype(np.float32), values)
 
 
-def _tracks(rows: Sequence[Row], encoder: SoundEncoder, seed: int, progress: Progress) -> Iterator[tuple[Track, Tokens]]:
-    recordings = [_recording(row) for row in rows]
-    for recording in progress(recordings, "sounds as they are", len(recordings)):
+def _recordings(rows: Sequence[Row], encoder: SoundEncoder, progress: Progress) -> Iterator[tuple[Track, Tokens]]:
+    for row in progress(rows, "sounds as they are", len(rows)):
+        recording = _recording(row)
         yield _track(recording), heard(recording.samples, encoder)
+
+
+def _scenes(rows: Sequence[Row], encoder: SoundEncoder, seed: int, progress: Progress) -> Iterator[tuple[Track, Tokens]]:
     rng = np.random.default_rng(seed)
+    recordings = [*(_recording(row) for row in rows), *made(rng)]
     for number in progress(range(FOLDS * SCENES), "sound scenes", FOLDS * SCENES):
         fold = number % FOLDS
         samples, spans = scene([item for item in recordings if item.row.fold == fold], rng)
-        yield (
-            Track(name=f"scene-{number}", label="scene", group=f"fold {fold}", fold=fold, variant=1, duration=SCENE_S, spans=spans),
-            heard(samples, encoder),
-        )
+        track = Track(name=f"scene-{number}", label="scene", group=f"fold {fold}", fold=fold, variant=1, duration=SCENE_S, spans=spans)
+        yield track, heard(samples, encoder)
+
+
+def _ordinary(encoder: SoundEncoder, seed: int, progress: Progress) -> Iterator[tuple[Track, Tokens]]:
+    rng = np.random.default_rng([seed, 1])
+    recordings = list(made(rng))
+    for number in progress(range(FOLDS * ORDINARY), "ordinary scenes", FOLDS * ORDINARY):
+        fold = number % FOLDS
+        samples, _ = scene([item for item in recordings if item.row.fold == fold], rng, _pick_any)
+        name, group = f"ordinary-{number}", f"fold {fold}"
+        yield Track(name=name, label="ordinary", group=group, fold=fold, variant=1, duration=SCENE_S, spans=()), heard(samples, encoder)
 
 
 def _recording(row: Row) -> Recording:
@@ -94,6 +114,50 @@ def _recording(row: Row) -> Recording:
     samples = samples_of(row.path)[: 30 * SOUND_HZ]
     species = row.label if row.label.startswith(("sound:", "emotion:")) else "speech"
     return Recording(row, kind, species, row.name.startswith("sounds/") and not kind, samples)
+
+
+def made(rng: np.random.Generator) -> Iterator[Recording]:
+    """Ordinary sounds that no recording of the data has, and that crackle, knock or hum: no incident, and none may be taken for one."""
+    makers: dict[str, Callable[[int, np.random.Generator], Samples]] = {"knocks": knocks, "hum": hum, "beeps": beeps}
+    for number in range(FOLDS * MADE):
+        for name, make in makers.items():
+            row = Row(path=Path(), name=f"made/{name}-{number}", label=f"made:{name}", group=f"made {number}", fold=number % FOLDS)
+            samples = make(int(SCENE_S * SOUND_HZ), rng)
+            yield Recording(row, "", f"made:{name}", name == "hum", samples)
+
+
+def knocks(total: int, rng: np.random.Generator) -> Samples:
+    """Steps, taps, typing: short damped strokes, in a gait or at random, a few a second, over a little noise."""
+    apart = rng.uniform(0.12, 1.2)
+    gait = np.arange(rng.uniform(0, apart), total / SOUND_HZ, apart)
+    times = gait + rng.normal(0, apart * rng.choice((0.02, 0.4)), len(gait))
+    time = np.arange(int(0.2 * SOUND_HZ)) / SOUND_HZ
+    tone, decay, noisy = rng.uniform(90, 2500), rng.uniform(30, 250), rng.uniform(0.1, 2)
+    sound = np.zeros(total + len(time), np.float32)
+    for at in np.clip(times * SOUND_HZ, 0, total - 1).astype(int):
+        stroke = np.sin(2 * np.pi * tone * rng.uniform(0.8, 1.2) * time) + noisy * rng.standard_normal(len(time))
+        sound[at : at + len(time)] += (rng.uniform(0.3, 1) * stroke * np.exp(-time * decay * rng.uniform(0.7, 1.4))).astype(np.float32)
+    return sound[:total]
+
+
+def hum(total: int, rng: np.random.Generator) -> Samples:
+    """Mains, fans and ducts: a tone with its harmonics in coloured noise, swelling slowly."""
+    time = np.arange(total) / SOUND_HZ
+    tone = rng.choice((50.0, 60.0, 100.0, 120.0, rng.uniform(30, 400)))
+    harmonics = sum(rng.uniform(0, 1) / n * np.sin(2 * np.pi * tone * n * time + rng.uniform(0, 6)) for n in range(1, 6))
+    air = coloured(total, rng.uniform(0.5, 2), rng)
+    swell = 1 + rng.uniform(0, 0.3) * np.sin(2 * np.pi * rng.uniform(0.05, 0.5) * time)
+    sound = (harmonics * rng.uniform(0, 1) + air / max(float(air.std()), 1e-6)) * swell
+    return np.asarray(sound, np.float32)
+
+
+def beeps(total: int, rng: np.random.Generator) -> Samples:
+    """Tills, lorries that reverse, telephones: a tone that comes and goes."""
+    time = np.arange(total) / SOUND_HZ
+    period, tone = rng.uniform(0.3, 2.5), rng.uniform(400, 4000)
+    on = (time % period) < period * rng.uniform(0.1, 0.6)
+    wave = np.sin(2 * np.pi * tone * time) + rng.uniform(0, 0.5) * np.sin(4 * np.pi * tone * time)
+    return (wave * np.convolve(on, np.ones(160) / 160, "same")).astype(np.float32)
 
 
 def _track(recording: Recording) -> Track:
@@ -111,13 +175,31 @@ def active(samples: Samples) -> list[tuple[float, float]]:
     return [(float(at) / 2, min(float(until) / 2, len(samples) / SOUND_HZ)) for at, until in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def scene(recordings: Sequence[Recording], rng: np.random.Generator) -> tuple[Samples, tuple[Span, ...]]:
+Pick = Callable[[Sequence[Recording], np.random.Generator], Recording]
+
+
+def _pick_any(recordings: Sequence[Recording], rng: np.random.Generator) -> Recording:
+    """Any of them."""
+    return recordings[int(rng.integers(len(recordings)))]
+
+
+def _pick(recordings: Sequence[Recording], rng: np.random.Generator) -> Recording:
+    """An event: each kind of incident as often, and ordinary ones as often as all of them; each species of these alike."""
+    kind = str(rng.choice(["fire", "crying", "aggression", ""], p=(0.15, 0.15, 0.25, 0.45)))
+    of_ours = not kind and rng.random() < MADE_SHARE
+    those = [item for item in recordings if item.kind == kind and item.species.startswith("made:") == of_ours]
+    species = str(rng.choice(sorted({item.species for item in those})))
+    alike = [item for item in those if item.species == species]
+    return alike[int(rng.integers(len(alike)))]
+
+
+def scene(recordings: Sequence[Recording], rng: np.random.Generator, pick: Pick = _pick) -> tuple[Samples, tuple[Span, ...]]:
     """Eight seconds: a background, none to two events somewhere in it, heard through some microphone."""
     total = int(SCENE_S * SOUND_HZ)
     mixed, level = _background(recordings, rng, total)
     spans: list[Span] = []
     for _ in range(rng.choice(3, p=(0.1, 0.65, 0.25))):
-        event = _pick(recordings, rng)
+        event = pick(recordings, rng)
         sound = event.samples[:total]
         sound = sound / max(float(np.sqrt(np.square(sound).mean())), 1e-4) * level * 10 ** (rng.uniform(3, 25) / 20)
         at = int(rng.integers(-len(sound) // 2, total - len(sound) // 2) // PIECE * PIECE)
@@ -132,24 +214,15 @@ def _within(spans: Iterable[tuple[float, float]], begin: float) -> Iterator[tupl
     return ((begin + at, begin + until) for at, until in spans)
 
 
-def _pick(recordings: Sequence[Recording], rng: np.random.Generator) -> Recording:
-    """An event: each kind of incident as often, and ordinary ones as often as all of them; each species of these alike."""
-    kind = str(rng.choice(["fire", "crying", "aggression", ""], p=(0.15, 0.15, 0.25, 0.45)))
-    those = [item for item in recordings if item.kind == kind]
-    species = str(rng.choice(sorted({item.species for item in those})))
-    alike = [item for item in those if item.species == species]
-    return alike[int(rng.integers(len(alike)))]
-
-
 def _background(recordings: Sequence[Recording], rng: np.random.Generator, total: int) -> tuple[Samples, float]:
     """A recorded ambience, coloured noise, or nearly nothing; with the level that events are measured against."""
     choice, level = rng.random(), 10 ** (rng.uniform(-55, -28) / 20)
-    if choice < 0.45:  # noqa: PLR2004
+    if choice < 0.45:
         those = [item for item in recordings if item.background]
         ground = np.resize(those[int(rng.integers(len(those)))].samples, total)
     else:
         ground = coloured(total, rng.uniform(0, 2), rng)
-        level *= 0.05 if choice > 0.85 else 1.0  # noqa: PLR2004
+        level *= 0.05 if choice > 0.85 else 1.0
     scaled = ground / max(float(np.sqrt(np.square(ground).mean())), 1e-4) * level
     return scaled.astype(np.float32), float(level)
 
@@ -164,13 +237,13 @@ def coloured(total: int, exponent: float, rng: np.random.Generator) -> Samples:
 
 def microphone(samples: Samples, rng: np.random.Generator) -> Samples:
     """The room's echo, the band that the microphone hears, its gain, and clipping."""
-    if rng.random() < 0.5:  # noqa: PLR2004
+    if rng.random() < 0.5:
         tail = int(rng.uniform(0.1, 0.6) * SOUND_HZ)
         echo = rng.standard_normal(tail) * np.exp(-6.9 * np.arange(tail) / tail) * rng.uniform(0.02, 0.12)
         echo[0] = 1.0
         size = 1 << (len(samples) + tail).bit_length()
         samples = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(echo, size), size)[: len(samples)].astype(np.float32)
-    if rng.random() < 0.5:  # noqa: PLR2004
+    if rng.random() < 0.5:
         frequencies = np.fft.rfftfreq(len(samples), 1 / SOUND_HZ)
         low, high = rng.uniform(40, 300), rng.uniform(3000, 8000)
         band = 1 / (1 + (low / np.maximum(frequencies, 1)) ** 4) / (1 + (frequencies / high) ** 8)

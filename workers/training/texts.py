@@ -31,7 +31,7 @@ def text_bank(encoder: TextEncoder, seed: int = 0) -> Bank:
 def recognised(text: str, rng: np.random.Generator, *, errors: bool) -> str:
     """A sentence in lower case without marks; with errors a word is lost, said twice or taken for another."""
     words = "".join(c for c in text.lower() if c.isalnum() or c in " '-").split()
-    if not errors or len(words) < 3:  # noqa: PLR2004 - of two words none can be lost
+    if not errors or len(words) < 3:
         return " ".join(words) or text
     at = int(rng.integers(len(words)))
     match rng.integers(3):
@@ -55,7 +55,7 @@ def _utterances(lines: Sequence[Sentence], seed: int) -> Iterator[tuple[Track, s
             text = line.text if variant in (0, 2) else recognised(line.text, rng, errors=variant in (3, 4))
             if variant in (2, 4):
                 neighbour = ordinary[line.fold][int(rng.integers(len(ordinary[line.fold])))].text
-                text = " ".join([text, neighbour][:: 1 if rng.random() < 0.5 else -1])  # noqa: PLR2004 - either may be first
+                text = " ".join([text, neighbour][:: 1 if rng.random() < 0.5 else -1])
             yield _track(line, number, variant), text
 
 
