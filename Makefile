@@ -27,7 +27,7 @@ demo: setup ## Watch a camera become alerts: a scene of our own, or VIDEO=file
 
 test: setup ## Every test, with coverage
 	@.venv/bin/python tests/needs.py
-	@.venv/bin/pytest tests --cov --cov-report=term --durations=15
+	@.venv/bin/pytest tests/unit tests/integration tests/e2e --cov --cov-report=term --durations=15
 
 unit: setup ## The quick tests
 	@.venv/bin/pytest tests/unit -q

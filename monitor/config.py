@@ -144,11 +144,11 @@ class Rule(Section):
 
 RULES: Final[Mapping[str, Rule]] = MappingProxyType(
     {
-        "fight": Rule(raise_at=0.7, raise_after=3),
-        "fire": Rule(severity=Severity.CRITICAL, raise_at=0.95, raise_after=3),
-        "aggression": Rule(raise_at=0.85, raise_after=3),
+        "fight": Rule(raise_at=0.65, raise_after=3),
+        "fire": Rule(severity=Severity.CRITICAL, raise_at=0.97, raise_after=3),
+        "aggression": Rule(enabled=False, raise_at=0.85, raise_after=3),  # it carries over too badly to voices it has not heard
         "crying": Rule(severity=Severity.INFO, raise_at=0.95, raise_after=3),
-        "distress": Rule(severity=Severity.CRITICAL, raise_at=0.9),
+        "distress": Rule(severity=Severity.CRITICAL, raise_at=0.85),
         "unusual_picture": Rule(severity=Severity.INFO, raise_after=3),
         "unusual_sound": Rule(severity=Severity.INFO, raise_after=3),
         "camera:offline": Rule(cool_down_s=0),

@@ -85,7 +85,7 @@ class Places:
         variance, axes = np.linalg.eigh(np.cov(flat.T.astype(np.float64)))
         self._mean = flat.mean(0)
         self._whiten = (axes / np.sqrt(np.maximum(variance, 0) + SHRINK * variance.mean() + 1e-9)).astype(np.float32)
-        self._far = ~_near()
+        self._near = _near()
         self._spread = _spread()
         self._still = max(float(np.quantile(motions @ self._spread.T, QUIET)), 1e-3) if len(motions) else 1.0
         self._memory = max(memory, SMALLEST)
@@ -109,7 +109,8 @@ class Places:
     def _clear(self) -> None:
         self._count = 0
         self._examples = np.zeros((self._memory, CHANNELS), np.float32)
-        self._squares = np.full(self._memory, np.inf, np.float32)
+        self._lengths = np.full((PLACES, self._memory), np.inf, np.float32)
+        """Each example's squared length, for the places that are compared with it."""
         self._place = np.zeros(self._memory, np.intp)
         self._used = np.full(self._memory, -math.inf)
 
@@ -129,8 +130,9 @@ class Places:
         if self._count == 0:
             return np.full(len(places), math.inf, np.float32)
         kept = slice(0, self._count)
-        squares = self._squares[kept] - 2 * (white @ self._examples[kept].T)  # [n, examples]
-        squares[self._far[places[:, None], self._place[kept]]] = np.inf
+        squares = white @ self._examples[kept].T  # [n, examples]
+        squares *= -2
+        squares += self._lengths[:, kept] if len(places) == PLACES else self._lengths[places][:, kept]
         nearest = squares.argmin(axis=1)
         self._used[nearest] = np.maximum(self._used[nearest], time)
         square = squares[np.arange(len(places)), nearest] + (white * white).sum(axis=1)
@@ -147,21 +149,22 @@ class Places:
                 self._thin()
             slot = self._count
             self._count += 1
-            self._examples[slot], self._place[slot], self._used[slot] = white, place, seen.time
-            self._squares[slot] = white @ white
+            self._put(slot, white, int(place), seen.time)
+
+    def _put(self, slot: int, white: Floats, place: int, time: float) -> None:
+        self._examples[slot], self._place[slot], self._used[slot] = white, place, time
+        self._lengths[:, slot] = np.where(self._near[place], white @ white, np.inf)
 
     def _thin(self) -> None:
         """Make room: of examples that are nearer to each other than a larger `least`, keep the one used last."""
         order = np.argsort(-self._used[: self._count], kind="stable")
-        examples, squares, places, used = self._examples[order], self._squares[order], self._place[order], self._used[order]
+        examples, places, used = self._examples[order], self._place[order], self._used[order]
         while self._count > ROOM_LATER * self._memory:
             self.least *= WIDER
             self._clear()
             for index, place in enumerate(places):
                 if self._distances(examples[index][None], places[index : index + 1], -math.inf)[0] > self.least:
-                    slot = self._count
-                    self._examples[slot], self._squares[slot], self._place[slot] = examples[index], squares[index], place
-                    self._used[slot] = used[index]
+                    self._put(self._count, examples[index], int(place), float(used[index]))
                     self._count += 1
 
     def restless(self, motion: Floats) -> Floats:

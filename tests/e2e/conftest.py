@@ -34,3 +34,11 @@ def scenewatch(tmp_path: Path) -> Command:
         )
 
     return command
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """A configuration whose metrics take any port that is free."""
+    path = tmp_path / "elsewhere.yaml"
+    path.write_text("metrics: {port: 0}\n")
+    return path

@@ -49,16 +49,16 @@ def test_a_worker_needs_a_shared_bus(scenewatch: Command, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(("name", "content"), [("text.mp4", b"this is no video\n" * 99), ("empty.mp4", b"")])
-def test_a_file_that_is_no_video_is_a_clear_error(scenewatch: Command, tmp_path: Path, name: str, content: bytes) -> None:
+def test_a_file_that_is_no_video_is_a_clear_error(scenewatch: Command, tmp_path: Path, elsewhere: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
-    shown = scenewatch("run", name, "--fast")
+    shown = scenewatch("run", elsewhere, name, "--fast")
     assert shown.returncode == 1
     assert name in shown.stderr
     assert "Traceback" not in shown.stderr
 
 
-def test_a_file_that_is_not_there_is_a_clear_error(scenewatch: Command) -> None:
-    shown = scenewatch("run", "nowhere.mp4", "--fast")
+def test_a_file_that_is_not_there_is_a_clear_error(scenewatch: Command, elsewhere: Path) -> None:
+    shown = scenewatch("run", elsewhere, "nowhere.mp4", "--fast")
     assert shown.returncode in {1, 2}
     assert "nowhere.mp4" in shown.stderr
     assert "Traceback" not in shown.stderr

@@ -15,8 +15,8 @@ pytestmark = [pytest.mark.data, pytest.mark.skipif(not (DATA / "video").exists()
 
 
 @pytest.mark.parametrize(("name", "has_sound"), [("vtest.avi", False), ("intel_one_by_one.mp4", False), ("furg_house6.mp4", True)])
-def test_every_frame_is_accounted_for(scenewatch: Command, name: str, has_sound: bool) -> None:
-    shown = scenewatch("run", DATA / "video" / name, "--fast")
+def test_every_frame_is_accounted_for(scenewatch: Command, elsewhere: Path, name: str, has_sound: bool) -> None:
+    shown = scenewatch("run", elsewhere, DATA / "video" / name, "--fast")
     assert shown.returncode == 0, shown.stderr
     frames = re.search(r"(\d+) captured = (\d+) encoded \+ 0 dropped", shown.stderr)
     assert frames is not None, shown.stderr

@@ -192,4 +192,4 @@ def _alarms(judged: Sequence[Judged], kind: str, config: Config) -> int:
 
 
 def _rule(kind: str, config: Config) -> Rule:
-    return config.alerts.rules.get(kind, Rule())
+    return config.alerts.rule(kind)

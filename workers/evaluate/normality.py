@@ -31,7 +31,6 @@ CLIP_FPS: Final = 10.0
 PAUSE_S: Final = 8.0
 """Between two clips: averages begin anew."""
 
-
 LEARN_SHARE: Final = 0.5
 """So much of a piece of footage is learned; the rest is judged."""
 FOOTAGE: Final = ("vtest.avi", "intel_one_by_one.mp4", "traffic_video02.avi")

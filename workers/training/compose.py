@@ -26,10 +26,10 @@ SURE_S: Final = 1.0
 
 PRESENT: Final = {"pictures": 0.7, "sounds": 0.7, "texts": 0.35}
 FIGHTS: Final = 0.4
-ACTED, SPEECH = "acted", "speech"
-HEARD: Final = (("fire", 0.15), ("crying", 0.15), ("aggression", 0.2), (ACTED, 0.2), (SPEECH, 0.1), ("", 0.2))
+ACTED, SPEECH, ORDINARY = "acted", "speech", "ordinary"
+HEARD: Final = (("fire", 0.15), ("crying", 0.12), ("aggression", 0.18), (ACTED, 0.18), (SPEECH, 0.1), (ORDINARY, 0.12), ("", 0.15))
 """What a window's sound is picked for, and how often: an incident; acted speech that is not angry, as often as angry, or else the
-studio that both come from would be taken for anger; ordinary speech; any sound at any place."""
+studio that both come from would be taken for anger; ordinary speech; ordinary noises; any sound at any place."""
 DISTRESS: Final = 0.35
 
 Numbers = npt.NDArray[np.float32]
