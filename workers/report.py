@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import sys
@@ -58,7 +59,7 @@ def _cpu() -> str:
 def report(figures: Mapping[str, float]) -> Report:
     """Wrap figures with the command that is running, the date and the machine."""
     command = " ".join(["scenewatch", *sys.argv[1:]])
-    rounded = {name: round(float(value), 4) for name, value in figures.items()}
+    rounded = {name: round(float(value), 4) for name, value in figures.items() if math.isfinite(value)}
     return Report(command=command, date=datetime.now(UTC).strftime("%Y-%m-%d"), machine=machine(), figures=rounded)
 
 
