@@ -58,11 +58,21 @@ def _transcribe(config: Config, metrics: Metrics, _sinks: Sequence[Sink], _fast:
     return lambda bus: transcribe.run(bus, hears, transcribes, metrics)
 
 
-def _fuse(config: Config, metrics: Metrics, _sinks: Sequence[Sink], fast: bool) -> Run:
+def judges(config: Config) -> fuse.Judges:
+    """The network, and what makes each camera's normality; raises ModelError saying what to install."""
     network = Fusion.load(config.models)
-    usual = partial(Normality, config.normality) if config.normality.enabled else _nothing
+    return fuse.Judges(network, partial(Normality, config.normality) if config.normality.enabled else _nothing)
+
+
+def aligner(config: Config, *, fast: bool) -> Aligner:
+    """What lets the modalities that the configuration uses meet."""
     uses = frozenset(Modality) if config.speech.enabled else frozenset({Modality.PICTURE, Modality.SOUND})
-    return lambda bus: fuse.run(bus, Aligner(config.fusion, live=not fast, uses=uses), fuse.Judges(network, usual), metrics)
+    return Aligner(config.fusion, live=not fast, uses=uses)
+
+
+def _fuse(config: Config, metrics: Metrics, _sinks: Sequence[Sink], fast: bool) -> Run:
+    judging = judges(config)
+    return lambda bus: fuse.run(bus, aligner(config, fast=fast), judging, metrics)
 
 
 def _nothing() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from workers.bench import cameras, stages, stream
 
-CACHE = Path(tempfile.gettempdir()) / "scenewatch-bench"
+CACHE = Path(tempfile.gettempdir()) / "scenewatch-bench" / f"{len(stream.SENTENCES)}-sentences-interleaved"
 
 
 def run(name: str, data: Path) -> dict[str, float]:

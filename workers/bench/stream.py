@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from functools import partial
+from heapq import merge
 from pathlib import Path
 from typing import Final
 
 import av
 import numpy as np
 import numpy.typing as npt
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
+from av.video.stream import VideoStream
 from rich.progress import track
 
 from monitor.errors import SourceError
@@ -19,8 +24,8 @@ from monitor.messages import SOUND_HZ
 WIDTH, HEIGHT, RATE = 1920, 1080, 25
 GROUP: Final = 50
 """Frames from one key frame to the next."""
-SENTENCES: Final = ("speech/wer/LJ001-0107.flac", "speech/wer/cheetah_en.flac")
-PHRASES: Final = ("in typography", "are used")
+SENTENCES: Final = ("speech/wer/LJ001-0107.flac", "speech/wer/cheetah_en.flac", "speech/wer/LJ001-0035.flac", "speech/wer/LJ001-0125.flac")
+PHRASES: Final = ("in typography", "are used", "beautiful letter", "modern letters")
 """Their last words, to be watched for."""
 NOISE: Final = "sounds/esc10"
 VARIANTS: Final = 4
@@ -99,17 +104,25 @@ def samples(path: Path) -> Samples:
 
 
 def write_stream(path: Path, picture: Path, sound: Samples) -> None:
-    """Copy the encoded picture and add the sound as AAC."""
+    """Copy the encoded picture and add the sound as AAC, interleaved by time as a camera sends them."""
     with av.open(picture) as given, av.open(path, "w") as made:
         video = made.add_stream_from_template(given.streams.video[0])
         audio = made.add_stream("aac", rate=SOUND_HZ, layout="mono")
-        for packet in given.demux(video=0):
-            if packet.dts is not None:
-                packet.stream = video
-                made.mux(packet)
-        for frame in _audio_frames(sound):
-            made.mux(audio.encode(frame))
-        made.mux(audio.encode(None))
+        heard = (packet for frame in (*_audio_frames(sound), None) for packet in audio.encode(frame))
+        for packet in merge(_seen(given, video), heard, key=_when):
+            made.mux(packet)
+
+
+def _when(packet: Packet[Stream]) -> float:
+    return float((packet.dts or 0) * packet.time_base)
+
+
+def _seen(given: InputContainer, video: VideoStream) -> Iterator[Packet[VideoStream]]:
+    """The encoded picture's packets, in the order of their dts."""
+    for packet in given.demux(video=0):
+        if packet.dts is not None:
+            packet.stream = video
+            yield packet
 
 
 def _audio_frames(sound: Samples) -> Iterator[av.AudioFrame]:
