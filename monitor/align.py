@@ -156,6 +156,15 @@ class Aligner:
     def __contains__(self, camera: str) -> bool:
         return camera in self._runs
 
+    def needed(self, camera: str) -> float:
+        """From what event time on a camera's items are needed to align it anew: the begin of its oldest open window; infinity if none."""
+        run = self._runs.get(camera)
+        return math.inf if run is None else self._begin(min(run.seen, run.heard))
+
+    def forget(self, camera: str) -> None:
+        """Let go of a camera, as if it had never been there."""
+        self._runs.pop(camera, None)
+
     def push(self, item: Embedding | Mark) -> list[Window]:
         """Windows that this item closes, in order."""
         return [window for window in self.advance(item) if isinstance(window, Window)]

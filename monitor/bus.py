@@ -4,19 +4,21 @@ At least once: what a subscription yields counts as processed when the next batc
 the `async with` ends without an exception. What was not processed comes again to the group's next subscriber.
 Records of one camera arrive in the order of their publication. A group that is new to a topic begins with the oldest
 record that the bus still has. All members of a group share its cameras: one camera is one member's in every topic.
+
+A member that remembers something of its cameras (an open window, an open incident) keeps the records that it would need
+to remember it anew. When it dies, whoever gets its partitions is given those first, in batches marked `again`.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar, overload
 
 import msgspec
 
 from monitor.messages import Message, Ref, Topic
 
-M_co = TypeVar("M_co", covariant=True)
 M = TypeVar("M", bound=Message)
 
 
@@ -27,12 +29,62 @@ class Record(msgspec.Struct, Generic[M], frozen=True, kw_only=True):
     ref: Ref
 
 
-class Subscription(Protocol[M_co]):
+Place: TypeAlias = tuple[Topic, int]
+"""A topic and one of its partitions."""
+
+
+class Batch(Sequence[Record[Message]]):
+    """Records of several cameras, those of one in order; and what changed hands before them."""
+
+    __slots__ = ("again", "gained", "lost", "records")
+
+    def __init__(
+        self,
+        records: Sequence[Record[Message]],
+        *,
+        again: bool = False,
+        gained: frozenset[int] = frozenset(),
+        lost: frozenset[int] = frozenset(),
+    ) -> None:
+        self.records = records
+        self.again = again
+        """What came of these was published before: take them to remember what is open, and publish nothing."""
+        self.gained = gained
+        """Partitions that are this member's since the last batch."""
+        self.lost = lost
+        """Partitions of which all is to be forgotten, before anything else: others have, or had, them."""
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @overload
+    def __getitem__(self, index: int) -> Record[Message]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Record[Message]]: ...
+
+    def __getitem__(self, index: int | slice) -> Record[Message] | Sequence[Record[Message]]:
+        return self.records[index]
+
+
+class Subscription(Protocol):
     """Batches of records, in order; grows its batches with the backlog by itself."""
 
-    def __aiter__(self) -> AsyncIterator[M_co]: ...
+    def __aiter__(self) -> AsyncIterator[Batch]: ...
 
-    async def __anext__(self) -> M_co: ...
+    async def __anext__(self) -> Batch: ...
+
+    def keep(self, places: Mapping[Place, int]) -> None:
+        """Let these records, and all behind them, come again to whoever reads on; holds until the next call.
+
+        Asked for after each batch; a bus that lives and dies with its only reader has nothing to do.
+        """
+
+    async def answer(self, topic: Topic, messages: Sequence[Message]) -> None:
+        """Publish what came of the batch together with the position behind it: both or neither, where the broker can do that.
+
+        Raises what `Bus.publish` raises.
+        """
 
 
 class Bus(Protocol):
@@ -44,11 +96,18 @@ class Bus(Protocol):
         Raises BusError when the broker can't be reached, MessageError when a message is over MAX_BYTES.
         """
 
-    def subscribe(self, *topics: Topic, group: str, limit: int = 256) -> AbstractAsyncContextManager[Subscription[list[Record[Message]]]]:
-        """Read topics as one member of a group, at most `limit` records a batch.
+    def subscribe(
+        self, *topics: Topic, group: str, limit: int = 256, once: bool = False, idle_s: float | None = None
+    ) -> AbstractAsyncContextManager[Subscription]:
+        """Read topics as one member of a group, at most `limit` records a batch; an empty one when nothing came for `idle_s`.
+
+        With `once`, what is given to `answer` is there exactly once, whoever crashes, where the broker has transactions.
 
         A record that does not decode goes to the dead-letter topic with its reason, and is counted; it is not yielded.
         """
+
+    async def newest(self, topic: Topic, partition: int, limit: int) -> list[Record[Message]]:
+        """The newest records of a partition, the oldest of them first; outside of any group."""
 
     async def lag(self, group: str) -> int:
         """How many records of its topics a group has not processed yet."""

@@ -7,6 +7,7 @@ on its states. How these sequences interleave changes no alert. What is delivere
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ from typing import Final
 from monitor.align import RESTART_S
 from monitor.config import Alerts, Rule
 from monitor.incident import Evidence, Incident, Said
-from monitor.messages import Alert, CameraState, Judgement, Mark, Score, Severity, State, Transcript
+from monitor.messages import Alert, CameraState, Judgement, Mark, Score, Severity, State, Topic, Transcript
 from monitor.phrases import Match, matches, watched
 
 SPOKEN: Final = frozenset({"distress"})
@@ -28,6 +29,7 @@ SEEN: Final = 64
 """So many states of a camera are remembered, to take none twice."""
 AWAY: Final = frozenset({State.CONNECTING, State.STALLED})
 """A camera in one of these states delivers nothing: after a while it is offline."""
+NEVER: Final = (0.0, math.inf)
 UNWELL: Final = (State.BLIND, State.FROZEN, State.SILENT)
 
 
@@ -40,6 +42,14 @@ class _Track:
     below: int = 0
     incident: Incident | None = None
     quiet_until: float = 0.0
+    since: float = math.inf
+    """Begin of the last incident."""
+
+    def needed(self, now: float) -> float:
+        """Begin of what a successor would have to see again; infinity when nothing is open, nor quiet at `now`."""
+        if self.incident is not None or now < self.quiet_until:
+            return self.since
+        return self.row[0].at if self.row else math.inf
 
     def feed(self, evidence: Evidence, rule: Rule, update_s: float) -> list[Alert]:
         """Take the next window."""
@@ -60,6 +70,7 @@ class _Track:
         if len(self.row) < rule.raise_after:
             return []
         self.incident = Incident.begin(self.row)
+        self.since = self.incident.first.at
         self.row.clear()
         return [self.incident.new()]
 
@@ -81,6 +92,10 @@ class _Scored:
     """End of the last window."""
     tracks: dict[str, _Track] = field(default_factory=dict)
 
+    def needed(self) -> float:
+        """Begin of the oldest window that a successor would need."""
+        return min((track.needed(self.until) for track in self.tracks.values()), default=math.inf)
+
 
 @dataclass(slots=True)
 class _Listened:
@@ -90,6 +105,10 @@ class _Listened:
     """Begin of the last utterance."""
     incidents: dict[str, Incident] = field(default_factory=dict)
 
+    def needed(self) -> float:
+        """Begin of the oldest utterance that a successor would need."""
+        return min((incident.first.at for incident in self.incidents.values()), default=math.inf)
+
 
 @dataclass(slots=True)
 class _Watched:
@@ -98,9 +117,16 @@ class _Watched:
     away: Evidence | None = None
     """Since when it delivers nothing, while that is no alert yet; `captured` is the wall clock then."""
     incidents: dict[str, Incident] = field(default_factory=dict)
-    quiet_until: dict[str, float] = field(default_factory=dict)
+    quiet: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """By kind: until when no new incident begins, and when the last one began."""
     seen: deque[CameraState] = field(default_factory=lambda: deque(maxlen=SEEN))
     """Not only the last one's time, because states of a stream and of its absence are stamped by different clocks."""
+
+    def needed(self) -> float:
+        """Time of the oldest state that a successor would need."""
+        now = self.seen[-1].at if self.seen else -math.inf
+        begun = [incident.first.at for incident in self.incidents.values()] + [since for until, since in self.quiet.values() if now < until]
+        return min(begun if self.away is None else [*begun, self.away.at], default=math.inf)
 
 
 class Decider:
@@ -171,12 +197,31 @@ class Decider:
         alerts = [*self._recovered(camera, state, present)]
         for kind in sorted(present - camera.incidents.keys()):
             evidence = self._fact(state, kind)
-            if self._rule(kind).enabled and state.at >= camera.quiet_until.get(kind, 0.0):
+            if self._rule(kind).enabled and state.at >= camera.quiet.get(kind, NEVER)[0]:
                 camera.incidents[kind] = Incident.begin([evidence])
                 alerts.append(camera.incidents[kind].new())
         if State.ENDED in state.states:
             del self._watched[state.camera]
         return self._tell(alerts)
+
+    def needed(self, topic: Topic, camera: str) -> float:
+        """From what event time on a camera's records of a topic are needed to decide as before; infinity if none is."""
+        if topic is Topic.SCORES:
+            return min(self._scored.get((camera, spoken), _Scored()).needed() for spoken in (False, True))
+        if topic is Topic.TRANSCRIPTS:
+            return self._listened.get(camera, _Listened()).needed()
+        return self._watched.get(camera, _Watched()).needed()
+
+    def told(self, alerts: Iterable[Alert]) -> None:
+        """Remember alerts that another has told."""
+        self._remember((alert.id, alert.sequence) for alert in alerts)
+
+    def forget(self, camera: str) -> None:
+        """Let go of a camera, as if it had never been there."""
+        for spoken in (False, True):
+            self._scored.pop((camera, spoken), None)
+        self._listened.pop(camera, None)
+        self._watched.pop(camera, None)
 
     def tick(self, now: float) -> list[Alert]:
         """Tell of cameras that have been away for too long by now (wall clock, seconds since the epoch)."""
@@ -254,7 +299,7 @@ class Decider:
         if away is None or clock < away.captured + self._settings.offline_after_s:
             return
         camera.away = None
-        if away.at >= camera.quiet_until.get(away.kind, 0.0):
+        if away.at >= camera.quiet.get(away.kind, NEVER)[0]:
             incident = Incident.begin([away, replace(away, captured=clock, until=away.at + clock - away.captured)])
             camera.incidents[away.kind] = incident
             yield incident.new()
@@ -263,7 +308,7 @@ class Decider:
         for kind in sorted(camera.incidents.keys() - present):
             incident = camera.incidents.pop(kind)
             incident.join(self._fact(state, kind))
-            camera.quiet_until[kind] = state.at + self._rule(kind).cool_down_s
+            camera.quiet[kind] = (state.at + self._rule(kind).cool_down_s, incident.first.at)
             yield incident.end()
 
     def _fact(self, state: CameraState, kind: str) -> Evidence:
@@ -285,14 +330,14 @@ class Decider:
 
     def _tell(self, alerts: Iterable[Alert]) -> list[Alert]:
         """Leave out what was told before."""
-        fresh = []
-        for alert in alerts:
-            if (alert.id, alert.sequence) not in self._told:
-                self._told[alert.id, alert.sequence] = None
-                fresh.append(alert)
+        fresh = [alert for alert in alerts if (alert.id, alert.sequence) not in self._told]
+        self._remember((alert.id, alert.sequence) for alert in fresh)
+        return fresh
+
+    def _remember(self, told: Iterable[tuple[str, int]]) -> None:
+        self._told.update(dict.fromkeys(told))
         while len(self._told) > TOLD:
             self._told.popitem(last=False)
-        return fresh
 
 
 def _evidence(score: Score, judgement: Judgement, rule: Rule, *, spoken: bool) -> Evidence:

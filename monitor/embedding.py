@@ -13,7 +13,7 @@ from monitor.bus import Record
 from monitor.errors import MessageError
 from monitor.hearing import WINDOW, SoundEncoder
 from monitor.language import TextEncoder
-from monitor.messages import Embedding, Frame, Mark, Message, Modality, Ref, Sound, Transcript, pack
+from monitor.messages import SOUND_HZ, Embedding, Frame, Mark, Message, Modality, Ref, Sound, Transcript, pack
 from monitor.vision import Image, PictureEncoder, decode_jpeg
 
 Item: TypeAlias = Embedding | Mark
@@ -76,6 +76,23 @@ class Sounds:
                     slots.append(mark)
         vectors = self.encoder(np.stack(seconds)) if seconds else ()
         return Encoded(Modality.SOUND, _fill(slots, vectors, Modality.SOUND, self.encoder.name), tuple(rejected))
+
+    def remember(self, records: Sequence[Record[Message]]) -> None:
+        """Take records in that were encoded before: what follows them begins in their last half second."""
+        for record in records:
+            if isinstance(record.message, Sound) and not len(record.message.pcm) % 2:
+                self._second(record.message)
+            elif isinstance(record.message, Mark):
+                self._forget(record.message)
+
+    def needed(self, camera: str) -> float:
+        """From what event time on a camera's sound is needed to encode what follows; infinity if none is."""
+        until, samples = self._last.get(camera, (np.inf, None))
+        return until if samples is None else until - len(samples) / SOUND_HZ
+
+    def forget(self, camera: str) -> None:
+        """Let go of a camera, as if it had never been heard."""
+        self._last.pop(camera, None)
 
     def _second(self, sound: Sound) -> npt.NDArray[np.float32]:
         """The second that ends with this piece, float32 [16000]; silence where nothing was heard."""

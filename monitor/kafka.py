@@ -2,7 +2,7 @@
 
 A record's key is its camera, so a camera lies in one partition of every topic; all topics have equally many
 partitions and groups assign them by range, so one member holds all of a camera. Nothing is lost and nothing is given
-up early: the producer waits for all replicas, and a group's position moves only past what was processed.
+up early: the producer waits for all replicas, and a group's position moves only past what nobody needs any more.
 """
 
 from __future__ import annotations
@@ -10,22 +10,19 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from functools import partial
-from heapq import merge
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
-    CommitFailedError,
-    IllegalStateError,
     KafkaError,
     TopicAlreadyExistsError,
     UnknownError,
@@ -34,10 +31,12 @@ from aiokafka.errors import (
 )
 
 from monitor import codec
-from monitor.bus import Record
+from monitor.bus import Place, Record
 from monitor.errors import BusError, ConfigError, MessageError
 from monitor.messages import MAX_BYTES, Message, Ref, Topic
 from monitor.metrics import Metrics
+from monitor.subscription import KafkaSubscription, Offsets, reached
+from monitor.transactions import Keyed, Transactions, stopped
 
 PARTITIONS: Final = 8
 """Of each topic that this process creates; no more members of a group than this have work."""
@@ -45,17 +44,16 @@ PARTITIONS: Final = 8
 OVERHEAD_BYTES: Final = 64 * 1024
 """What Kafka adds to a record's value, at most: key, headers, framing."""
 
-COMMIT_S: Final = 1.0
-"""A busy group writes its position down so often; an idle one at once."""
-
-IDLE_MS: Final = 500
-"""So long a member waits for records before it looks whether the bus was closed."""
-
-STOP_S: Final = 10.0
-"""A client may take so long to flush and to leave."""
-
 SESSION_S: Final = 10.0
 """A member that is not heard of for so long is thought dead; for half of it, it may finish its batch when it loses partitions."""
+
+READ_BACK_MS: Final = 200
+"""Nothing more comes of what is read back when nothing came for so long."""
+
+READ_BACK_S: Final = 30.0
+
+READING: Final = {"isolation_level": "read_committed"}
+"""Nobody reads what belongs to a transaction that failed."""
 
 log = structlog.get_logger()
 
@@ -97,12 +95,14 @@ class KafkaBus:
         prefix: str = "",
         partitions: int = PARTITIONS,
         groups: Mapping[str, Sequence[Topic]] | None = None,
+        instance: str | None = None,
     ) -> None:
         self._hosts = at.hosts
         self.session_s = at.session_s
         self.metrics = metrics
         self._prefix = prefix
         self._partitions = partitions
+        self._instance = instance
         self._groups = {name: set(topics) for name, topics in (groups or {}).items()}
         self._topics = {prefix + topic.value: topic for topic in Topic}
         self._published: dict[TopicPartition, int] = {}
@@ -110,19 +110,23 @@ class KafkaBus:
         self._producer: Any = None
         self._admin: Any = None
         self._reader: Any = None
+        self._reading = asyncio.Lock()
+        self._transactions = Transactions(self._hosts, prefix)
         self.closed = False
+        self.notes: bool | None = None
 
     async def start(self) -> None:
         """Connect, and create the topics that are missing."""
         try:
             with self.translated("connect to"):
                 self._admin = AIOKafkaAdminClient(bootstrap_servers=list(self._hosts))
-                self._clients.push_async_callback(partial(_stopped, self._admin.close))
+                self._clients.push_async_callback(partial(stopped, self._admin.close))
+                self._clients.push_async_callback(self._transactions.close)
                 await self._admin.start()
                 await self._create_topics()
                 self._producer = await self._started_producer()
-                self._reader = AIOKafkaConsumer(bootstrap_servers=list(self._hosts))
-                self._clients.push_async_callback(partial(_stopped, self._reader.stop))
+                self._reader = AIOKafkaConsumer(bootstrap_servers=list(self._hosts), **READING)
+                self._clients.push_async_callback(partial(stopped, self._reader.stop))
                 await self._reader.start()
                 await asyncio.sleep(0)  # its tasks must have begun before they can be stopped (aiokafka 0.14)
         except BusError:
@@ -139,11 +143,13 @@ class KafkaBus:
         await self._send(topic, [(camera, value)])
 
     @asynccontextmanager
-    async def subscribe(self, *topics: Topic, group: str, limit: int = 256) -> AsyncIterator[KafkaSubscription]:
+    async def subscribe(
+        self, *topics: Topic, group: str, limit: int = 256, once: bool = False, idle_s: float | None = None
+    ) -> AsyncIterator[KafkaSubscription]:
         """Join a group; leaving it with an exception leaves its position before the batch."""
         self._groups.setdefault(group, set()).update(topics)
         consumer = self._consumer(group)
-        subscription = KafkaSubscription(self, consumer, group, limit)
+        subscription = KafkaSubscription(self, consumer, group, limit, once=once, idle_s=idle_s)
         consumer.subscribe([self._prefix + topic.value for topic in topics], listener=subscription)
         try:
             with self.translated("read from"):
@@ -152,7 +158,48 @@ class KafkaBus:
             await subscription.finish()
         finally:
             subscription.abandon()
-            await _stopped(consumer.stop)
+            await stopped(consumer.stop)
+
+    async def newest(self, topic: Topic, partition: int, limit: int) -> list[Record[Message]]:
+        """Read back the end of a partition; what does not decode is left out."""
+        place = TopicPartition(self._prefix + topic.value, partition)
+        async with self._reading:
+            with self.translated("read from"):
+                self._reader.assign([place])
+                begins, ends = await self._reader.beginning_offsets([place]), await self._reader.end_offsets([place])
+                self._reader.seek(place, max(begins[place], ends[place] - limit))
+                raws: list[ConsumerRecord] = []
+                until = time.monotonic() + READ_BACK_S
+                # Not only up to the end that the broker names: Tansu 0.6 names the first offset of the newest batch, plus one.
+                while (found := await self._reader.getmany(timeout_ms=READ_BACK_MS)) or await self._reader.position(place) < ends[place]:
+                    raws += [raw for group in found.values() for raw in group]
+                    if time.monotonic() > until:
+                        raise BusError(f"Can't read {topic.value} back from Kafka within {READ_BACK_S:g} s; see that all its brokers run")
+        return [record for raw in raws[-limit:] if (record := self._decoded(raw)) is not None]
+
+    async def begin(self, group: str, partitions: Collection[int]) -> None:
+        """Fence off the transactions of whoever had these partitions before."""
+        await self._transactions.begin(group, partitions)
+
+    async def together(self, group: str, topic: Topic, messages: Sequence[Message], offsets: Offsets) -> bool:
+        """Publish, and write positions down, in one transaction a partition; False where the broker has no transactions."""
+        if not self._transactions.possible:
+            await self.publish(topic, messages)
+            return False
+        with self.translated(f"publish {topic.value} to"):
+            count = len(await self._producer.partitions_for(self._prefix + topic.value))
+            values = [Keyed(message.camera.encode(), codec.encode(topic, message)) for message in messages]
+            await self._transactions.publish(group, self._prefix + topic.value, values, count, offsets)
+        return True
+
+    async def written(self, group: str, places: Collection[TopicPartition]) -> Offsets:
+        """What a group wrote down, of the places where it did."""
+        found: Offsets = await self._admin.list_consumer_group_offsets(self._prefix + group, partitions=list(places))
+        return {place: offset for place, offset in found.items() if offset.offset >= 0}
+
+    def place(self, partition: TopicPartition) -> Place:
+        """Our name of one of Kafka's partitions."""
+        return self._topics[partition.topic], partition.partition
 
     async def lag(self, group: str) -> int:
         """Records of the group's topics that it has not processed, as the broker knows."""
@@ -180,6 +227,11 @@ class KafkaBus:
         topic = self._topics[raw.topic]
         ref = Ref(topic=topic, partition=raw.partition, offset=raw.offset)
         return Record(message=codec.decode(topic, raw.value or b""), ref=ref)
+
+    def _decoded(self, raw: ConsumerRecord) -> Record[Message] | None:
+        with suppress(MessageError):
+            return self.record(raw)
+        return None
 
     async def bury(self, raw: ConsumerRecord, error: MessageError) -> None:
         """Publish a dead letter and count it; a broken dead letter is only counted, or it would come back for ever."""
@@ -220,7 +272,7 @@ class KafkaBus:
                 max_request_size=MAX_BYTES + OVERHEAD_BYTES,
                 max_batch_size=MAX_BYTES + OVERHEAD_BYTES,
             )
-            self._clients.push_async_callback(partial(_stopped, producer.stop))
+            self._clients.push_async_callback(partial(stopped, producer.stop))
             try:
                 await producer.start()
             except (UnknownError, UnsupportedVersionError, ClusterAuthorizationFailedError) as error:
@@ -249,8 +301,10 @@ class KafkaBus:
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=MAX_BYTES + OVERHEAD_BYTES,
             partition_assignment_strategy=(RangePartitionAssignor,),
+            group_instance_id=self._instance,
             session_timeout_ms=int(self.session_s * 1000),
             heartbeat_interval_ms=int(self.session_s * 200),
+            **READING,
         )
 
     async def _ends(self) -> dict[TopicPartition, int]:
@@ -272,107 +326,5 @@ class KafkaBus:
             return {}
         with self.translated("ask"):
             begins = await self._reader.beginning_offsets(list(ends))
-            done: dict[TopicPartition, Any] = await self._admin.list_consumer_group_offsets(self._prefix + group, partitions=list(ends))
-        return {place: end - max(begins[place], done[place].offset if place in done else -1) for place, end in ends.items()}
-
-
-async def _stopped(stop: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Stop a client in a task of its own: without its broker, aiokafka's stop may hang, fail, or cancel who awaits it."""
-    stopping = asyncio.create_task(stop())
-    _, hanging = await asyncio.wait([stopping], timeout=STOP_S)
-    if hanging:
-        stopping.cancel()
-    elif not stopping.cancelled() and (error := stopping.exception()):
-        log.warning("a Kafka client did not leave in good order", error=str(error))
-
-
-class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
-    """The batches of one member, and what it does when partitions come and go."""
-
-    def __init__(self, bus: KafkaBus, consumer: AIOKafkaConsumer, group: str, limit: int) -> None:
-        self._bus = bus
-        self._consumer = consumer
-        self._group = group
-        self._limit = limit
-        self._working_on: dict[TopicPartition, int] = {}
-        self._processed: dict[TopicPartition, int] = {}
-        self._at_rest = asyncio.Event()
-        self._at_rest.set()
-        self._committed_at = time.monotonic()
-
-    def __aiter__(self) -> KafkaSubscription:
-        return self
-
-    async def __anext__(self) -> list[Record[Message]]:
-        """Give the next batch; the one before counts as processed by asking."""
-        while not self._bus.closed:
-            self._rest()
-            raws = await self._fetch()
-            records = [record for raw in raws if (record := await self._open(raw)) is not None]
-            if records:
-                return records
-        raise StopAsyncIteration
-
-    async def finish(self) -> None:
-        """Count the last batch as processed, and write the position down."""
-        self._rest()
-        await self._commit()
-
-    def abandon(self) -> None:
-        """Forget the batch, so that it comes again."""
-        self._working_on.clear()
-        self._at_rest.set()
-
-    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:  # noqa: ARG002 - aiokafka's interface
-        """Let the batch be finished and write the position down before another member reads on."""
-        try:
-            await asyncio.wait_for(self._at_rest.wait(), self._bus.session_s / 2)
-        except TimeoutError:
-            log.warning("a batch is handed over unfinished; another member does it again", group=self._group)
-        await self._commit()
-
-    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:  # noqa: ARG002
-        """Forget what was of the time before: those positions are another's now."""
-        self._processed.clear()
-
-    def _rest(self) -> None:
-        self._processed |= self._working_on
-        self.abandon()
-
-    async def _fetch(self) -> list[ConsumerRecord]:
-        """Take what has arrived, oldest first; when there is nothing, commit and wait a little."""
-        with self._bus.translated("read from"):
-            if time.monotonic() - self._committed_at > COMMIT_S:
-                await self._commit()
-            found = await self._consumer.getmany(max_records=self._limit)
-            if not found:
-                await self._commit()
-                found = await self._consumer.getmany(timeout_ms=IDLE_MS, max_records=self._limit)
-        for place, raws in found.items():
-            self._working_on[place] = raws[-1].offset + 1
-            self._at_rest.clear()
-        return list(merge(*found.values(), key=lambda raw: raw.timestamp))
-
-    async def _open(self, raw: ConsumerRecord) -> Record[Message] | None:
-        try:
-            return self._bus.record(raw)
-        except MessageError as error:
-            await self._bus.bury(raw, error)
-            return None
-
-    async def _commit(self) -> None:
-        """Write down what was processed, of the partitions that are still ours."""
-        self._committed_at = time.monotonic()
-        ours = {place: offset for place, offset in self._processed.items() if place in self._consumer.assignment()}
-        self._processed.clear()
-        if not ours:
-            return
-        try:
-            with self._bus.translated("write a position to"):
-                await asyncio.wait_for(self._consumer.commit(ours), STOP_S)
-        except BusError as error:
-            if isinstance(error.__cause__, TimeoutError):
-                self._processed = ours | self._processed
-            elif not isinstance(error.__cause__, CommitFailedError | IllegalStateError):
-                raise
-            log.warning("a position was not written down; records may come again", group=self._group, error=str(error))
+            done = await self.written(group, ends)
+        return {place: end - max(begins[place], reached(done[place]) if place in done else -1) for place, end in ends.items()}

@@ -12,14 +12,14 @@ import asyncio
 import time
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from heapq import merge
 from itertools import islice
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 from monitor import codec
-from monitor.bus import Record
+from monitor.bus import Batch, Place, Record
 from monitor.errors import BusError, MessageError
 from monitor.messages import Message, Ref, Topic
 from monitor.metrics import Metrics
@@ -29,9 +29,6 @@ CAPACITY: Final = 512
 
 PARTITIONS: Final = 8
 """Of each topic; no more members of a group than this have work."""
-
-Place: TypeAlias = tuple[Topic, int]
-"""A topic and one of its partitions."""
 
 
 class _Entry(NamedTuple):
@@ -133,13 +130,16 @@ class MemoryBus:
             await self._append(topic, camera, value)
 
     @asynccontextmanager
-    async def subscribe(self, *topics: Topic, group: str, limit: int = 256) -> AsyncIterator[MemorySubscription]:
+    async def subscribe(
+        self, *topics: Topic, group: str, limit: int = 256, once: bool = False, idle_s: float | None = None
+    ) -> AsyncIterator[MemorySubscription]:
         """Join a group; leaving it with an exception gives the batch back."""
+        del once  # nothing is ever half published here
         known = self._know(group, frozenset(topics))
         member = _Member(frozenset(topics))
         known.members.append(member)
         try:
-            yield MemorySubscription(self, group, member, limit)
+            yield MemorySubscription(self, group, member, limit, idle_s)
             self.processed(group, member)
         finally:
             known.members.remove(member)
@@ -161,10 +161,20 @@ class MemoryBus:
         for group in self._groups.values():
             group.news.set()
 
-    async def take(self, group: str, member: _Member, limit: int) -> list[Record[Message]]:
-        """Wait for a member's next batch, oldest records first; nothing once the bus is closed."""
+    async def newest(self, topic: Topic, partition: int, limit: int) -> list[Record[Message]]:
+        """Read back the end of a partition, as far as it is still there; what does not decode is left out."""
+        log = self._logs[topic][partition]
+        found: list[Record[Message]] = []
+        for entry in log.since(max(log.base, log.end - limit)):
+            with suppress(MessageError):
+                found.append(_record(entry))
+        return found
+
+    async def take(self, group: str, member: _Member, limit: int, idle_s: float | None) -> list[Record[Message]] | None:
+        """Wait for a member's next batch, oldest records first; none after `idle_s`, and None once the bus is closed."""
         self.processed(group, member)
-        known = self._groups[group]
+        known, loop = self._groups[group], asyncio.get_running_loop()
+        until = None if idle_s is None else loop.time() + idle_s
         while not self._closed:
             entries = self._next_entries(known, member, limit)
             for entry in entries:
@@ -174,8 +184,12 @@ class MemoryBus:
                 return records
             self.processed(group, member)
             if not entries:
-                await _next(known.news)
-        return []
+                try:
+                    async with asyncio.timeout_at(until):
+                        await _next(known.news)
+                except TimeoutError:
+                    return []
+        return None
 
     def processed(self, group: str, member: _Member) -> None:
         """Count what a member was working on as processed."""
@@ -226,11 +240,10 @@ class MemoryBus:
 
     async def _open(self, entry: _Entry) -> Record[Message] | None:
         """Give a kept record its message; one that has none goes to the dead letters."""
-        if isinstance(entry.value, Message):
-            return Record(message=entry.value, ref=entry.ref)
         try:
-            return Record(message=codec.decode(entry.ref.topic, entry.value), ref=entry.ref)
+            return _record(entry)
         except MessageError as error:
+            assert isinstance(entry.value, bytes)
             await self._bury(entry, entry.value, error)
             return None
 
@@ -250,6 +263,13 @@ async def _next(event: asyncio.Event) -> None:
     await event.wait()
 
 
+def _record(entry: _Entry) -> Record[Message]:
+    """Give a kept record its message; MessageError if it has none."""
+    value = entry.value
+    message: Message = value if isinstance(value, Message) else codec.decode(entry.ref.topic, value)
+    return Record(message=message, ref=entry.ref)
+
+
 @dataclass(frozen=True, slots=True)
 class MemorySubscription:
     """The batches of one member."""
@@ -258,13 +278,21 @@ class MemorySubscription:
     group: str
     member: _Member
     limit: int
+    idle_s: float | None
 
     def __aiter__(self) -> MemorySubscription:
         return self
 
-    async def __anext__(self) -> list[Record[Message]]:
+    async def __anext__(self) -> Batch:
         """Give the next batch; the one before counts as processed by asking."""
-        records = await self.bus.take(self.group, self.member, self.limit)
-        if not records:
+        records = await self.bus.take(self.group, self.member, self.limit, self.idle_s)
+        if records is None:
             raise StopAsyncIteration
-        return records
+        return Batch(records)
+
+    def keep(self, places: Mapping[Place, int]) -> None:
+        """Nothing: what this bus holds, and who remembers what was in it, end together."""
+
+    async def answer(self, topic: Topic, messages: Sequence[Message]) -> None:
+        """Publish; no position is lost without what was published."""
+        await self.bus.publish(topic, messages)

@@ -26,6 +26,8 @@ CONTEXT: Final = 64
 """Samples before a window that the voice detector also sees."""
 GAP_S: Final = 0.05
 """A longer hole in the sound ends the utterance."""
+WARM_UP_S: Final = 2.0
+"""So much sound before an utterance lets a voice detector that begins anew judge as one that has heard all."""
 JUMP_S: Final = 5.0
 """Sound that is older by more than this is not a repeat: the clock was set back."""
 
@@ -223,6 +225,15 @@ class Ears:
     def __call__(self, records: Sequence[Record[Message]]) -> list[Utterance | Mark]:
         """What the records of `audio` end, in order: after each record's utterances the text's mark, if it moved."""
         return [item for record in records for item in self._each(record)]
+
+    def needed(self, camera: str) -> float:
+        """From what event time on a camera's sound is needed to hear on as before; infinity if none is."""
+        segmenter = self._segmenters.get(camera)
+        return math.inf if segmenter is None else segmenter.promised - WARM_UP_S
+
+    def forget(self, camera: str) -> None:
+        """Let go of a camera, as if it had never been heard."""
+        self._segmenters.pop(camera, None)
 
     def _each(self, record: Record[Message]) -> Iterator[Utterance | Mark]:
         message = record.message

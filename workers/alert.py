@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from monitor.bus import Bus, Record
-from monitor.decide import Decider
-from monitor.messages import Alert, CameraState, Mark, Message, Phase, Score, Topic, Transcript
+from monitor.bus import Batch, Bus, Record
+from monitor.decide import TOLD, Decider
+from monitor.holding import Holding
+from monitor.messages import Alert, CameraState, Mark, Message, Phase, Score, Stamped, Topic, Transcript
 from monitor.metrics import Metrics
-from workers.lifecycle import first
 
 STAGE: Final = "alert"
 TOPICS: Final = (Topic.SCORES, Topic.TRANSCRIPTS, Topic.CAMERAS)
@@ -22,19 +21,35 @@ Clock = Callable[[], float]
 
 async def run(bus: Bus, decider: Decider, metrics: Metrics, *, live: bool, clock: Clock = time.time) -> None:
     """Decide on what arrives, and publish the alerts; for live cameras, also on what does not arrive."""
-    if live:
-        await first(_arrivals(bus, decider, metrics, clock), _ticks(bus, decider, metrics, clock))
-    else:
-        await _arrivals(bus, decider, metrics, None)
-
-
-async def _arrivals(bus: Bus, decider: Decider, metrics: Metrics, clock: Clock | None) -> None:
-    async with bus.subscribe(*TOPICS, group=STAGE) as batches:
+    holding = Holding()
+    async with bus.subscribe(*TOPICS, group=STAGE, once=True, idle_s=TICK_S if live else None) as batches:
         async for batch in batches:
             metrics.batch.labels(STAGE).observe(len(batch))
             with metrics.stage_seconds.labels(STAGE).time():
+                await _hand_over(bus, batch, decider, holding)
                 alerts = [alert for record in batch for alert in _decide(decider, record, metrics)]
-                await _publish(bus, alerts, metrics, clock)
+                for record in batch:
+                    holding.saw(record)
+                batches.keep(holding.keep(decider.needed))
+                if live and not batch.again:
+                    alerts += decider.tick(_now(batch, clock))
+                if alerts and not batch.again:
+                    await batches.answer(Topic.ALERTS, alerts)
+                    _count(alerts, metrics, clock if live else None)
+
+
+async def _hand_over(bus: Bus, batch: Batch, decider: Decider, holding: Holding) -> None:
+    """Forget the cameras of partitions that were lost, and learn what was told of those that were gained."""
+    for camera in holding.forget(batch.lost):
+        decider.forget(camera)
+    for partition in batch.gained:
+        records = await bus.newest(Topic.ALERTS, partition, TOLD)
+        decider.told(record.message for record in records if isinstance(record.message, Alert))
+
+
+def _now(batch: Batch, clock: Clock) -> float:
+    """The time that this batch has come to; only when nothing more waits, the clock's: a backlog may hold a camera's return."""
+    return max((record.message.captured for record in batch if isinstance(record.message, Stamped | CameraState)), default=clock())
 
 
 def _decide(decider: Decider, record: Record[Message], metrics: Metrics) -> list[Alert]:
@@ -54,18 +69,8 @@ def _decide(decider: Decider, record: Record[Message], metrics: Metrics) -> list
             return []
 
 
-async def _ticks(bus: Bus, decider: Decider, metrics: Metrics, clock: Clock) -> None:
-    """Let the wall clock tell of cameras that stay away."""
-    while True:
-        await asyncio.sleep(TICK_S)
-        await _publish(bus, decider.tick(clock()), metrics, clock)
-
-
-async def _publish(bus: Bus, alerts: Sequence[Alert], metrics: Metrics, clock: Clock | None) -> None:
-    """Publish and count; how late alerts are means something for live cameras only."""
-    if not alerts:
-        return
-    await bus.publish(Topic.ALERTS, alerts)
+def _count(alerts: Sequence[Alert], metrics: Metrics, clock: Clock | None) -> None:
+    """Count; how late alerts are means something for live cameras only."""
     metrics.records_out.labels(STAGE, Topic.ALERTS.value).inc(len(alerts))
     for alert in alerts:
         kind = alert.kind.partition(":")[0]

@@ -16,6 +16,7 @@ from monitor.bus import Bus, Record
 from monitor.codec import dead_letter
 from monitor.embedding import Encoded, Rejected, Sounds, pictures, texts
 from monitor.hearing import SoundEncoder, sound_encoder
+from monitor.holding import Holding
 from monitor.language import TextEncoder, text_encoder
 from monitor.messages import DeadLetter, Frame, Message, Topic
 from monitor.metrics import Metrics
@@ -45,9 +46,10 @@ def load(models: config.Models) -> Encoders:
 
 async def run(bus: Bus, encoders: Encoders, metrics: Metrics) -> None:
     """Encode what arrives, and pass the marks on behind what they promise."""
+    sounds, holding = Sounds(encoders.sound), Holding()
     encodes: dict[Topic, Encode] = {
         Topic.VIDEO: partial(pictures, encoders.picture),
-        Topic.AUDIO: Sounds(encoders.sound),
+        Topic.AUDIO: sounds,
         Topic.TRANSCRIPTS: partial(texts, encoders.text),
     }
     with ExitStack() as stack:
@@ -56,10 +58,19 @@ async def run(bus: Bus, encoders: Encoders, metrics: Metrics) -> None:
             async for batch in batches:
                 metrics.batch.labels(STAGE).observe(len(batch))
                 with metrics.stage_seconds.labels(STAGE).time():
-                    async with asyncio.TaskGroup() as tasks:
-                        for topic, encode in encodes.items():
-                            if records := [record for record in batch if record.ref.topic is topic]:
-                                tasks.create_task(_pass_on(bus, topic, records, encode, threads[topic], metrics))
+                    for camera in holding.forget(batch.lost):
+                        sounds.forget(camera)
+                    heard = [record for record in batch if record.ref.topic is Topic.AUDIO]
+                    if batch.again:
+                        sounds.remember(heard)
+                    else:
+                        async with asyncio.TaskGroup() as tasks:
+                            for topic, encode in encodes.items():
+                                if records := [record for record in batch if record.ref.topic is topic]:
+                                    tasks.create_task(_pass_on(bus, topic, records, encode, threads[topic], metrics))
+                    for record in heard:
+                        holding.saw(record)
+                    batches.keep(holding.keep(lambda _, camera: sounds.needed(camera)))
 
 
 async def _pass_on(

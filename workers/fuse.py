@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from monitor.align import Aligner, Window
-from monitor.bus import Bus
+from monitor.bus import Batch, Bus
+from monitor.holding import Holding
 from monitor.messages import Embedding, Judgement, Mark, Score, Topic
 from monitor.metrics import Metrics
 from monitor.scoring import score
@@ -58,11 +59,15 @@ class Judges:
         known = iter(self.network(asked) if asked else ())
         return list(self._each(items, known))
 
+    def forget(self, camera: str) -> None:
+        """Let go of a camera, as if it had never been there."""
+        self._usual.pop(camera, None)
+        self._open.pop(camera, None)
+
     def _each(self, items: Sequence[Window | Mark], known: Iterator[Judged]) -> Iterator[Score | Mark]:
         for item in items:
             if isinstance(item, Mark):
-                self._usual.pop(item.camera, None)
-                self._open.pop(item.camera, None)
+                self.forget(item.camera)
                 yield item
             elif item.revision == 0:
                 yield self._first(item, next(known))
@@ -94,20 +99,35 @@ async def run(bus: Bus, aligner: Aligner, judges: Judges, metrics: Metrics) -> N
     The Mark(last) that ends a camera on `scores` carries the first of its modalities, and holds for all of them.
     """
     loop = asyncio.get_running_loop()
+    holding = Holding()
     with ThreadPoolExecutor(1, STAGE) as thread:
         async with bus.subscribe(Topic.EMBEDDINGS, group=STAGE, limit=LIMIT) as batches:
             async for batch in batches:
                 metrics.records_in.labels(STAGE, Topic.EMBEDDINGS.value).inc(len(batch))
                 metrics.batch.labels(STAGE).observe(len(batch))
                 with metrics.stage_seconds.labels(STAGE).time():
-                    items = [record.message for record in batch if isinstance(record.message, Embedding | Mark)]
-                    late = aligner.late
-                    closed = [each for item in items for each in aligner.advance(item)]
-                    metrics.embeddings_late.inc(aligner.late - late)
+                    for camera in holding.forget(batch.lost):
+                        aligner.forget(camera)
+                        judges.forget(camera)
+                    closed = _closed(aligner, batch, holding, metrics)
                     if closed:
                         scores = await loop.run_in_executor(thread, judges, closed)
-                        await bus.publish(Topic.SCORES, scores)
-                        _count(metrics, closed, scores)
+                        if not batch.again:
+                            await bus.publish(Topic.SCORES, scores)
+                            _count(metrics, closed, scores)
+                    batches.keep(holding.keep(lambda _, camera: aligner.needed(camera)))
+
+
+def _closed(aligner: Aligner, batch: Batch, holding: Holding, metrics: Metrics) -> list[Window | Mark]:
+    """The windows that a batch closes."""
+    late = aligner.late
+    closed: list[Window | Mark] = []
+    for record in batch:
+        holding.saw(record)
+        if isinstance(record.message, Embedding | Mark):
+            closed += aligner.advance(record.message)
+    metrics.embeddings_late.inc(aligner.late - late)
+    return closed
 
 
 def _count(metrics: Metrics, closed: Sequence[Window | Mark], scores: Sequence[Score | Mark]) -> None:

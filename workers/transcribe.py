@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from monitor.bus import Bus
+from monitor.holding import Holding
 from monitor.messages import Mark, Topic, Transcript
 from monitor.metrics import Metrics
 from monitor.speech import Heard
@@ -25,13 +26,21 @@ async def run(bus: Bus, segmenter: Callable[[str], Segmenter], transcribe: Trans
     """Transcribe what is said; a camera's marks never pass an utterance that is still being transcribed."""
     ears = Ears(segmenter)
     loop = asyncio.get_running_loop()
+    holding = Holding()
     with ThreadPoolExecutor(1, STAGE) as thread:
         async with bus.subscribe(Topic.AUDIO, group=STAGE, limit=LIMIT) as batches:
             async for batch in batches:
                 metrics.records_in.labels(STAGE, Topic.AUDIO.value).inc(len(batch))
                 metrics.batch.labels(STAGE).observe(len(batch))
                 with metrics.stage_seconds.labels(STAGE).time():
+                    for camera in holding.forget(batch.lost):
+                        ears.forget(camera)
                     items = await loop.run_in_executor(thread, ears, batch)
+                    for record in batch:
+                        holding.saw(record)
+                    batches.keep(holding.keep(lambda _, camera: ears.needed(camera)))
+                    if batch.again:
+                        continue
                     ready, rest = at_once(items)
                     await _publish(bus, ready, metrics)
                     spoken = [item for item in rest if isinstance(item, Utterance)]

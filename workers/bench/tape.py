@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
-from monitor.bus import Record, Subscription
+from monitor.bus import Batch, Place, Record
 from monitor.messages import Message, Ref, Topic
 
 
@@ -21,15 +22,17 @@ class Tape:
         self.published.extend((topic, message) for message in messages)
 
     @asynccontextmanager
-    async def subscribe(self, *topics: Topic, group: str, limit: int = 256) -> AsyncIterator[Subscription[list[Record[Message]]]]:
+    async def subscribe(
+        self, *topics: Topic, group: str, limit: int = 256, once: bool = False, idle_s: float | None = None
+    ) -> AsyncIterator[Reel]:
         """Play the records of these topics to whatever group, and end."""
-        del group
-        yield self._play([each for each in self._recorded if each[0] in topics], limit)
+        del group, once, idle_s
+        yield Reel(self, [each for each in self._recorded if each[0] in topics], limit)
 
-    async def _play(self, records: Sequence[tuple[Topic, Message]], limit: int) -> AsyncGenerator[list[Record[Message]]]:
-        for start in range(0, len(records), limit):
-            chunk = enumerate(records[start : start + limit], start)
-            yield [Record(message=message, ref=Ref(topic=topic, partition=0, offset=offset)) for offset, (topic, message) in chunk]
+    async def newest(self, topic: Topic, partition: int, limit: int) -> list[Record[Message]]:
+        """Nothing was there before."""
+        del topic, partition, limit
+        return []
 
     async def lag(self, group: str) -> int:
         """Nothing ever waits."""
@@ -41,3 +44,31 @@ class Tape:
 
     async def close(self) -> None:
         """Nothing to let go of."""
+
+
+@dataclass(slots=True)
+class Reel:
+    """The batches of one subscription."""
+
+    tape: Tape
+    records: Sequence[tuple[Topic, Message]]
+    limit: int
+    played: int = 0
+
+    def __aiter__(self) -> Reel:
+        return self
+
+    async def __anext__(self) -> Batch:
+        """Give the next records."""
+        if self.played >= len(self.records):
+            raise StopAsyncIteration
+        chunk = list(enumerate(self.records[self.played : self.played + self.limit], self.played))
+        self.played += self.limit
+        return Batch([Record(message=message, ref=Ref(topic=topic, partition=0, offset=offset)) for offset, (topic, message) in chunk])
+
+    def keep(self, places: Mapping[Place, int]) -> None:
+        """Nothing: nobody reads on."""
+
+    async def answer(self, topic: Topic, messages: Sequence[Message]) -> None:
+        """Keep what is published."""
+        await self.tape.publish(topic, messages)
