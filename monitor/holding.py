@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from typing import Final
 
 from monitor.align import RESTART_S
 from monitor.bus import Place, Record
-from monitor.messages import CameraState, Message, Stamped, Topic
+from monitor.messages import CameraState, Mark, Message, Stamped, Topic
 
 GRAIN_S: Final = 1.0
 """Records within so much event time are held or let go together: what is open for days costs little to remember."""
@@ -37,14 +38,14 @@ class Holding:
     def saw(self, record: Record[Message]) -> None:
         """Note where a record lies; those of one place come in order."""
         self._cameras.setdefault(record.ref.partition, set()).add(record.message.camera)
-        until = _until(record.message)
+        until, reach = _span(record.message)
         grains = self._grains.setdefault((record.ref.topic, record.ref.partition), {}).setdefault(record.message.camera, deque())
-        if grains and until < grains[-1].begin - RESTART_S:
+        if grains and until < grains[-1].begin - RESTART_S and not isinstance(record.message, Mark):
             grains.clear()  # its clock was set back, which ends whatever was open
         if grains and abs(until - grains[-1].begin) < GRAIN_S:
-            grains[-1].reach = max(grains[-1].reach, until)
+            grains[-1].reach = max(grains[-1].reach, reach)
         else:
-            grains.append(_Grain(record.ref.offset, until, until))
+            grains.append(_Grain(record.ref.offset, until, reach))
 
     def keep(self, needed: Needed) -> dict[Place, int]:
         """The oldest offset that is needed of each place, where one is; what is older is let go of."""
@@ -67,7 +68,11 @@ class Holding:
         return set[str]().union(*(self._cameras.pop(partition, ()) for partition in partitions))
 
 
-def _until(message: Message) -> float:
+def _span(message: Message) -> tuple[float, float]:
+    """When a record's time ends, and up to when it is needed; an end of a stream for as long as the camera has others."""
+    if isinstance(message, Mark) and message.last:
+        return message.until, math.inf
     if isinstance(message, Stamped):
-        return message.until
-    return message.at if isinstance(message, CameraState) else 0.0
+        return message.until, message.until
+    at = message.at if isinstance(message, CameraState) else 0.0
+    return at, math.nextafter(at, math.inf)  # a state is needed from its own time on

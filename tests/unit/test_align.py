@@ -8,10 +8,12 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from records import handed_over, numbered
 
 from monitor.align import HELD, RESTART_S, Aligner, Window
 from monitor.config import Fusion
-from monitor.messages import Embedding, Mark, Modality
+from monitor.holding import Holding
+from monitor.messages import Embedding, Mark, Modality, Topic
 
 PICTURE, SOUND, TEXT = Modality.PICTURE, Modality.SOUND, Modality.TEXT
 EVERYTHING = (PICTURE, SOUND, TEXT)
@@ -282,3 +284,22 @@ def test_a_live_camera_keeps_no_more_than_patience(seed: int) -> None:
         aligner.push(each)
         most = max(most, sum(len(lane.items) for run in aligner._runs.values() for lane in run.lanes.values()))
     assert most <= 2 * 2 * (30 + 4 + 1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(lanes(), st.integers(0, 2**32), st.data())
+def test_a_successor_closes_the_windows_that_its_predecessor_would_have(
+    streams: list[list[Embedding | Mark]], seed: int, data: st.DataObject
+) -> None:
+    records = numbered(interleaved(streams, seed), lambda _: Topic.EMBEDDINGS)
+    cut = data.draw(st.integers(0, len(records)))
+    aligner, holding, windows = Aligner(SETTINGS, live=False), Holding(), []
+    for record in records[:cut]:
+        windows += aligner.push(record.message)
+        holding.saw(record)
+    successor = Aligner(SETTINGS, live=False)
+    for record in handed_over(records, cut, holding.keep(lambda _, camera: aligner.needed(camera))):
+        successor.push(record.message)
+    for record in records[cut:]:
+        windows += successor.push(record.message)
+    assert windows == pushed([record.message for record in records])

@@ -9,10 +9,12 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from records import handed_over, numbered
 
 from monitor.config import Alerts, Phrase, Rule
 from monitor.decide import Decider
-from monitor.messages import Alert, CameraState, Judgement, Mark, Message, Modality, Phase, Score, Severity, State, Transcript, Word
+from monitor.holding import Holding
+from monitor.messages import Alert, CameraState, Judgement, Mark, Message, Modality, Phase, Score, Severity, State, Topic, Transcript, Word
 
 HAS = (Modality.PICTURE, Modality.SOUND, Modality.TEXT)
 NEW, UPDATE, END = Phase.NEW, Phase.UPDATE, Phase.END
@@ -347,3 +349,21 @@ def test_records_delivered_twice_are_told_once(streams: list[list[Message]], dat
     end = data.draw(st.integers(0, len(records)))
     begin = data.draw(st.integers(0, end))
     assert decided(records[:end] + records[begin:]) == decided(records)
+
+
+TOPICS = {Score: Topic.SCORES, Transcript: Topic.TRANSCRIPTS, Mark: Topic.TRANSCRIPTS, CameraState: Topic.CAMERAS}
+
+
+@settings(max_examples=40, deadline=None)
+@given(lanes(), st.integers(0, 2**32), st.data())
+def test_a_successor_tells_what_its_predecessor_would_have(streams: list[list[Message]], seed: int, data: st.DataObject) -> None:
+    records = numbered(interleaved(streams, seed), lambda message: TOPICS[type(message)])
+    cut = data.draw(st.integers(0, len(records)))
+    decider, holding, alerts = Decider(SETTINGS), Holding(), []
+    for record in records[:cut]:
+        alerts += tell(decider, record.message)
+        holding.saw(record)
+    successor = Decider(SETTINGS)
+    told(successor, (record.message for record in handed_over(records, cut, holding.keep(decider.needed))))
+    alerts += told(successor, (record.message for record in records[cut:]))
+    assert alerts == decided(record.message for record in records)
