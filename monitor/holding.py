@@ -32,6 +32,8 @@ class _Grain:
 class Holding:
     """The offsets of one member's records by place and camera, from the oldest one on that is still needed."""
 
+    grain_s: float = GRAIN_S
+    """0 where it matters that nothing older comes again."""
     _grains: dict[Place, dict[str, deque[_Grain]]] = field(default_factory=dict)
     _cameras: dict[int, set[str]] = field(default_factory=dict)
 
@@ -42,7 +44,7 @@ class Holding:
         grains = self._grains.setdefault((record.ref.topic, record.ref.partition), {}).setdefault(record.message.camera, deque())
         if grains and until < grains[-1].begin - RESTART_S and not isinstance(record.message, Mark):
             grains.clear()  # its clock was set back, which ends whatever was open
-        if grains and abs(until - grains[-1].begin) < GRAIN_S:
+        if grains and abs(until - grains[-1].begin) < self.grain_s:
             grains[-1].reach = max(grains[-1].reach, reach)
         else:
             grains.append(_Grain(record.ref.offset, until, reach))

@@ -8,44 +8,35 @@ up early: the producer waits for all replicas, and a group's position moves only
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     KafkaError,
-    TopicAlreadyExistsError,
     UnknownError,
     UnsupportedVersionError,
-    for_code,
 )
 
-from monitor import codec
+from monitor import codec, topics
+from monitor.brokers import Brokers, client_options, explain, reach
 from monitor.bus import Place, Record
-from monitor.errors import BusError, ConfigError, MessageError
+from monitor.config import Kafka
+from monitor.errors import BusError, MessageError
 from monitor.messages import MAX_BYTES, Message, Ref, Topic
 from monitor.metrics import Metrics
 from monitor.subscription import KafkaSubscription, Offsets, reached
 from monitor.transactions import Keyed, Transactions, stopped
 
-PARTITIONS: Final = 8
-"""Of each topic that this process creates; no more members of a group than this have work."""
-
 OVERHEAD_BYTES: Final = 64 * 1024
 """What Kafka adds to a record's value, at most: key, headers, framing."""
-
-SESSION_S: Final = 10.0
-"""A member that is not heard of for so long is thought dead; for half of it, it may finish its batch when it loses partitions."""
 
 READ_BACK_MS: Final = 200
 """Nothing more comes of what is read back when nothing came for so long."""
@@ -58,32 +49,6 @@ READING: Final = {"isolation_level": "read_committed"}
 log = structlog.get_logger()
 
 
-class Brokers(msgspec.Struct, frozen=True, kw_only=True):
-    """Where Kafka is."""
-
-    hosts: tuple[str, ...]
-    """Each as host:port."""
-    session_s: float = SESSION_S
-
-
-def brokers(url: str) -> Brokers:
-    """Read `kafka://host:port,host:port[?session_s=10]`; the port is 9092 if it is left out."""
-    parts = urlsplit(url)
-    if "@" in parts.netloc:
-        raise ConfigError(
-            "bus: a kafka:// address with a user name or password is not supported yet (no SASL, no TLS). Leave out what is "
-            "before the @, and let the broker listen in a network that only these machines can reach"
-        )
-    hosts = tuple(host if ":" in host else f"{host}:9092" for host in parts.netloc.split(",") if host)
-    session = re.fullmatch(r"(?:session_s=(\d{1,3}(?:\.\d)?))?", parts.query)
-    if parts.scheme != "kafka" or not hosts or parts.path.strip("/") or not session:
-        raise ConfigError(
-            "bus: give kafka://host:port, or several as kafka://host:port,host:port; after them nothing but "
-            "?session_s=10, the seconds after which a member that is not heard of is thought dead"
-        )
-    return Brokers(hosts=hosts, session_s=float(session[1] or SESSION_S))
-
-
 class KafkaBus:
     """A `Bus` over Kafka; call `start` before anything else."""
 
@@ -93,15 +58,15 @@ class KafkaBus:
         metrics: Metrics,
         *,
         prefix: str = "",
-        partitions: int = PARTITIONS,
+        kafka: Kafka | None = None,
         groups: Mapping[str, Sequence[Topic]] | None = None,
         instance: str | None = None,
     ) -> None:
-        self._hosts = at.hosts
+        self._at = at
         self.session_s = at.session_s
         self.metrics = metrics
         self._prefix = prefix
-        self._partitions = partitions
+        self._kafka = kafka or Kafka()
         self._instance = instance
         self._groups = {name: set(topics) for name, topics in (groups or {}).items()}
         self._topics = {prefix + topic.value: topic for topic in Topic}
@@ -111,21 +76,22 @@ class KafkaBus:
         self._admin: Any = None
         self._reader: Any = None
         self._reading = asyncio.Lock()
-        self._transactions = Transactions(self._hosts, prefix)
-        self.closed = False
+        self._transactions = Transactions(at, prefix)
+        self.closed = self.ending = False
         self.notes: bool | None = None
 
     async def start(self) -> None:
         """Connect, and create the topics that are missing."""
         try:
             with self.translated("connect to"):
-                self._admin = AIOKafkaAdminClient(bootstrap_servers=list(self._hosts))
+                await reach(self._at)
+                self._admin = AIOKafkaAdminClient(**client_options(self._at))
                 self._clients.push_async_callback(partial(stopped, self._admin.close))
                 self._clients.push_async_callback(self._transactions.close)
                 await self._admin.start()
-                await self._create_topics()
+                await topics.prepare(self._admin, self._kafka, self._prefix)
                 self._producer = await self._started_producer()
-                self._reader = AIOKafkaConsumer(bootstrap_servers=list(self._hosts), **READING)
+                self._reader = AIOKafkaConsumer(**client_options(self._at), **READING)
                 self._clients.push_async_callback(partial(stopped, self._reader.stop))
                 await self._reader.start()
                 await asyncio.sleep(0)  # its tasks must have begun before they can be stopped (aiokafka 0.14)
@@ -205,6 +171,13 @@ class KafkaBus:
         """Records of the group's topics that it has not processed, as the broker knows."""
         return sum((await self._behind(group)).values())
 
+    async def reached(self, group: str) -> int:
+        """How far a group has come, in records of all its partitions since their begin."""
+        topics = {self._prefix + topic.value for topic in self._groups.get(group, ())}
+        with self.translated("ask"):
+            places = [place for place in await self._ends() if place.topic in topics]
+            return sum(reached(offset) for offset in (await self.written(group, places)).values())
+
     async def drain(self) -> None:
         """Wait until the groups that this process knows have nothing left to process."""
         ends: dict[TopicPartition, int] | None = None
@@ -216,6 +189,10 @@ class KafkaBus:
             ends = before if idle else None
             if not idle:
                 await asyncio.sleep(0.05)
+
+    def end(self) -> None:
+        """Give no further batch: each subscription ends when the batch in work is processed."""
+        self.ending = True
 
     async def close(self) -> None:
         """End every subscription, flush, and let go of the broker."""
@@ -248,10 +225,7 @@ class KafkaBus:
         try:
             yield
         except (KafkaError, OSError) as error:
-            raise BusError(
-                f"Can't {doing} Kafka at {','.join(self._hosts)}: {str(error).rstrip('.') or type(error).__name__}. "
-                "See that the broker runs, and that `bus` in the configuration is the address it advertises"
-            ) from error
+            raise BusError(f"Can't {doing} Kafka at {','.join(self._at.hosts)}: {explain(error, self._at.security)}") from error
 
     async def _send(self, topic: Topic, values: list[tuple[str, bytes]]) -> None:
         if self.closed:
@@ -266,7 +240,7 @@ class KafkaBus:
         """Start a producer that writes nothing twice; where the broker has no such thing, one that may, after an error."""
         for idempotent in (True, False):
             producer = AIOKafkaProducer(
-                bootstrap_servers=list(self._hosts),
+                **client_options(self._at),
                 acks="all",
                 enable_idempotence=idempotent,
                 max_request_size=MAX_BYTES + OVERHEAD_BYTES,
@@ -283,19 +257,9 @@ class KafkaBus:
                 break
         return producer
 
-    async def _create_topics(self) -> None:
-        existing = set(await self._admin.list_topics())
-        sizes = {"max.message.bytes": str(MAX_BYTES + OVERHEAD_BYTES)}
-        missing = [NewTopic(name, self._partitions, 1, topic_configs=sizes) for name in self._topics if name not in existing]
-        if missing:
-            response = await self._admin.create_topics(missing)
-            for name, code, *_ in response.topic_errors:
-                if code not in {0, TopicAlreadyExistsError.errno}:
-                    raise BusError(f"Kafka did not create the topic {name}: {for_code(code).__name__}. Create it yourself, or allow it")
-
     def _consumer(self, group: str) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(
-            bootstrap_servers=list(self._hosts),
+            **client_options(self._at),
             group_id=self._prefix + group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",

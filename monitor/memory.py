@@ -108,7 +108,7 @@ class MemoryBus:
         self._groups: dict[str, _Group] = {}
         self._room = asyncio.Event()
         self._seq = 0
-        self._closed = False
+        self._closed = self._ending = False
         for name, topics in (groups or {}).items():
             self._know(name, frozenset(topics))
 
@@ -154,6 +154,12 @@ class MemoryBus:
         while any(map(self._lag, self._groups.values())) and not self._closed:
             await _next(self._room)
 
+    def end(self) -> None:
+        """Give no further batch: each subscription ends when the batch in work is processed."""
+        self._ending = True
+        for group in self._groups.values():
+            group.news.set()
+
     async def close(self) -> None:
         """End every subscription and refuse what is published from now on."""
         self._closed = True
@@ -175,7 +181,7 @@ class MemoryBus:
         self.processed(group, member)
         known, loop = self._groups[group], asyncio.get_running_loop()
         until = None if idle_s is None else loop.time() + idle_s
-        while not self._closed:
+        while not (self._closed or self._ending):
             entries = self._next_entries(known, member, limit)
             for entry in entries:
                 member.working_on[entry.ref.topic, entry.ref.partition] = entry.ref.offset + 1

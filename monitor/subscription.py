@@ -39,6 +39,7 @@ class Home(Protocol):
     """What a subscription needs of its bus."""
 
     closed: bool
+    ending: bool
     session_s: float
     notes: bool | None
     """Whether the broker keeps a commit's metadata; None until that was seen."""
@@ -128,7 +129,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # aio
 
     async def __anext__(self) -> Batch:
         """Give the next batch; the one before counts as processed by asking."""
-        while not self._home.closed:
+        while not (self._home.closed or self._home.ending):
             self._rest()
             raws, again = await self._next()
             records = [record for raw in raws if (record := await self._open(raw, again=again)) is not None]

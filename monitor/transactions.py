@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaProducer, OffsetAndMetadata, TopicPartition
 from aiokafka.errors import UnknownError, UnsupportedVersionError
 from aiokafka.partitioner import DefaultPartitioner
 
+from monitor.brokers import Brokers, client_options
 from monitor.messages import MAX_BYTES
 from monitor.subscription import STOP_S, Offsets
 
@@ -34,10 +35,10 @@ class Keyed(NamedTuple):
 class Transactions:
     """The transactional producers of one process, one for each partition of a group that is its own."""
 
-    def __init__(self, hosts: Sequence[str], prefix: str) -> None:
+    def __init__(self, at: Brokers, prefix: str) -> None:
         self.possible = True
         """Until the broker says that it has no transactions."""
-        self._hosts = hosts
+        self._at = at
         self._prefix = prefix
         self._producers: dict[tuple[str, int], AIOKafkaProducer] = {}
 
@@ -76,7 +77,7 @@ class Transactions:
         if before := self._producers.pop((group, partition), None):
             await stopped(before.stop)
         producer = AIOKafkaProducer(
-            bootstrap_servers=list(self._hosts),
+            **client_options(self._at),
             transactional_id=f"{self._prefix}{group}-{partition}",
             transaction_timeout_ms=TIMEOUT_MS,
             max_request_size=MAX_BYTES,

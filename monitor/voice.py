@@ -26,8 +26,10 @@ CONTEXT: Final = 64
 """Samples before a window that the voice detector also sees."""
 GAP_S: Final = 0.05
 """A longer hole in the sound ends the utterance."""
-WARM_UP_S: Final = 2.0
-"""So much sound before an utterance lets a voice detector that begins anew judge as one that has heard all."""
+AFRESH_S: Final = 8.0
+"""After so much sound, in a pause, the detector begins anew, so that whoever takes over needs to hear no more than that …"""
+PAUSE_S: Final = 1.0
+"""… if nobody has spoken for so long."""
 JUMP_S: Final = 5.0
 """Sound that is older by more than this is not a repeat: the clock was set back."""
 
@@ -114,6 +116,7 @@ class Segmenter:
         self._language = language
         self._promised = -math.inf
         self._ends = -math.inf
+        self._last: tuple[Sound, Ref | None] | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -123,9 +126,29 @@ class Segmenter:
         self._samples: Samples = np.empty(0, np.float32)
         self._kept = 0  # the number of the first sample in self._samples
         self._heard = 0
+        self._began = math.inf
+
+    @property
+    def began(self) -> float:
+        """Begin of the oldest piece of sound that what is heard next depends on; infinity before the first."""
+        return self._began
 
     def push(self, sound: Sound, source: Ref | None = None) -> tuple[list[Utterance], float]:
         """Take the next piece in; return the utterances that ended, and the time before which none begins any more."""
+        if self._paused():
+            assert self._last is not None
+            self._begin()
+            self._ends = self._last[0].at
+            self._hear(*self._last)  # so that a soft first sound of the next utterance is not cut
+        self._last = sound, source
+        return self._hear(sound, source)
+
+    def _paused(self) -> bool:
+        """Whether much was heard since the begin, and nobody speaks."""
+        quiet = (self._state.heard - self._state.floor) * WINDOW
+        return not self._state.open and self._heard > AFRESH_S * SOUND_HZ and quiet > PAUSE_S * SOUND_HZ
+
+    def _hear(self, sound: Sound, source: Ref | None) -> tuple[list[Utterance], float]:
         samples, ended = sound.samples(), []
         late = sound.at - self._ends
         if late > GAP_S or late < -JUMP_S:
@@ -134,6 +157,7 @@ class Segmenter:
         elif late < -GAP_S:  # heard already: delivered twice
             samples = samples[round(-late * SOUND_HZ) :]
         if samples.size:
+            self._began = min(self._began, sound.at)
             self._pieces.append(_Piece(self._heard, sound.until - samples.size / SOUND_HZ, sound, source))
             self._samples = np.concatenate([self._samples, samples])
             self._heard += samples.size
@@ -229,7 +253,7 @@ class Ears:
     def needed(self, camera: str) -> float:
         """From what event time on a camera's sound is needed to hear on as before; infinity if none is."""
         segmenter = self._segmenters.get(camera)
-        return math.inf if segmenter is None else segmenter.promised - WARM_UP_S
+        return math.inf if segmenter is None else segmenter.began
 
     def forget(self, camera: str) -> None:
         """Let go of a camera, as if it had never been heard."""

@@ -26,7 +26,7 @@ async def run(bus: Bus, segmenter: Callable[[str], Segmenter], transcribe: Trans
     """Transcribe what is said; a camera's marks never pass an utterance that is still being transcribed."""
     ears = Ears(segmenter)
     loop = asyncio.get_running_loop()
-    holding = Holding()
+    holding = Holding(grain_s=0.0)
     with ThreadPoolExecutor(1, STAGE) as thread:
         async with bus.subscribe(Topic.AUDIO, group=STAGE, limit=LIMIT) as batches:
             async for batch in batches:

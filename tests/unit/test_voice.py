@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from records import handed_over
 
 from monitor.bus import Record
 from monitor.config import Speech
 from monitor.errors import ConfigError
+from monitor.holding import Holding
 from monitor.messages import SOUND_HZ, Mark, Modality, Ref, Sound, Topic
 from monitor.utterances import WINDOW, Rules
-from monitor.voice import Ears, Memory, Samples, Segmenter, Utterance, segmenters
+from monitor.voice import AFRESH_S, Ears, Memory, Samples, Segmenter, Utterance, segmenters
 
 BY = Rules(threshold=0.5, release=0.35, silence=10, longest=150, shortest=3, padding=6)
 BOTH = (Modality.SOUND, Modality.TEXT)
@@ -139,7 +141,7 @@ QUARTERS = st.lists(st.integers(0, 40), max_size=12)
 @settings(max_examples=40, deadline=None)
 @given(QUARTERS, st.lists(st.integers(1, 9000), min_size=1, max_size=4))
 def test_how_the_sound_is_cut_into_pieces_makes_no_difference(edges: list[int], sizes: list[int]):
-    samples = tone(*((a / 4, b / 4) for a, b in list(pairwise(sorted(edges)))[::2]), seconds=11)
+    samples = tone(*((a / 6, b / 6) for a, b in list(pairwise(sorted(edges)))[::2]), seconds=AFRESH_S)
     whole = hear(segmenter(), sounds(samples, sizes=(samples.size,)))
     assert spans(hear(segmenter(), sounds(samples, sizes=(*sizes, 8000)))) == spans(whole)
 
@@ -159,6 +161,37 @@ def test_no_utterance_begins_before_a_promise_and_promises_only_grow(edges: list
 
 def records(*messages: Sound | Mark) -> list[Record]:
     return [Record(message=message, ref=ref(n)) for n, message in enumerate(messages)]
+
+
+def moody(samples: Samples, memory: Memory) -> tuple[list[float], Memory]:
+    """A voice detector that judges by all that it has heard since it began."""
+    mood, probabilities = float(memory.h[0, 0, 0]), []
+    for window in samples.reshape(-1, WINDOW):
+        mood = 0.9 * mood + 0.1 * float(np.abs(window).mean())
+        probabilities.append(min(1.0, 4 * mood))
+    return probabilities, memory._replace(h=np.full((1, 1, 128), mood, np.float32))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 240), max_size=12), st.integers(0, 121))
+def test_a_successor_hears_what_its_predecessor_would_have(edges: list[int], cut: int):
+    samples = tone(*((a / 4, b / 4) for a, b in list(pairwise(sorted(edges)))[::2]), seconds=60)
+    given = records(*sounds(samples), end(1060.0))
+    ears, holding = Ears(lambda camera: Segmenter(camera, moody, BY)), Holding(grain_s=0.0)
+    heard = ears(given[:cut])
+    for record in given[:cut]:
+        holding.saw(record)
+    kept = holding.keep(lambda _, camera: ears.needed(camera))
+    successor = Ears(lambda camera: Segmenter(camera, moody, BY))
+    successor(handed_over(given, cut, kept))
+    heard += successor(given[cut:])
+    whole = Ears(lambda camera: Segmenter(camera, moody, BY))(given)
+    assert spans(utterances(heard)) == spans(utterances(whole))
+    assert [item.until for item in heard if isinstance(item, Mark)] == [item.until for item in whole if isinstance(item, Mark)]
+
+
+def utterances(items: list[Utterance | Mark]) -> list[Utterance]:
+    return [item for item in items if isinstance(item, Utterance)]
 
 
 def end(at: float, camera: str = "door") -> Mark:

@@ -21,7 +21,8 @@ from rich.progress import track
 from monitor.errors import SourceError
 from monitor.messages import SOUND_HZ
 
-WIDTH, HEIGHT, RATE = 1920, 1080, 25
+SIZE: Final = (1920, 1080)
+RATE: Final = 25
 GROUP: Final = 50
 """Frames from one key frame to the next."""
 SENTENCES: Final = ("speech/wer/LJ001-0107.flac", "speech/wer/cheetah_en.flac", "speech/wer/LJ001-0035.flac", "speech/wer/LJ001-0125.flac")
@@ -34,7 +35,7 @@ VARIANTS: Final = 4
 Samples = npt.NDArray[np.float32]
 
 
-def variants(data: Path, folder: Path) -> list[Path]:
+def variants(data: Path, folder: Path, size: tuple[int, int] = SIZE) -> list[Path]:
     """Write the stream, VARIANTS times with shifted sound, unless it is there; raises SourceError without the data."""
     for name in ("video/vtest.avi", *SENTENCES):
         if not (data / name).exists():
@@ -42,7 +43,7 @@ def variants(data: Path, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     picture = folder / "picture.mp4"
     if not picture.exists():
-        _whole(picture, partial(write_picture, source=data / "video" / "vtest.avi"))
+        _whole(picture, partial(write_picture, source=data / "video" / "vtest.avi", size=size))
     paths = [folder / f"camera-{n}.mp4" for n in range(VARIANTS)]
     sound = compose_sound(data, duration_s(picture))
     for n, path in enumerate(paths):
@@ -66,14 +67,14 @@ def duration_s(path: Path) -> float:
         return stream.frames / float(stream.average_rate or RATE)
 
 
-def write_picture(path: Path, source: Path) -> None:
-    """Encode vtest's frames as 1080p25: x264 as it comes, with B-frames; every frame differs from the one before."""
+def write_picture(path: Path, source: Path, size: tuple[int, int]) -> None:
+    """Encode vtest's frames in this size, 25 a second: x264 as it comes, with B-frames; every frame differs from the one before."""
     with av.open(source) as given, av.open(path, "w") as made:
         stream = made.add_stream("libx264", rate=RATE, options={"g": str(GROUP), "crf": "23"})
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         total = given.streams.video[0].frames
-        for n, frame in enumerate(track(given.decode(video=0), "encoding 1080p25", total=total)):
-            large = frame.reformat(WIDTH, HEIGHT, "yuv420p")
+        for n, frame in enumerate(track(given.decode(video=0), f"encoding {size[1]}p25", total=total)):
+            large = frame.reformat(*size, "yuv420p")
             large.pts, large.time_base = n, Fraction(1, RATE)
             made.mux(stream.encode(large))
         made.mux(stream.encode(None))
