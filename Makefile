@@ -6,7 +6,7 @@ export HF_HUB_OFFLINE = 1
 export SCENEWATCH_DATA ?= ../shared/data
 export UV_HTTP_TIMEOUT ?= 180
 
-.PHONY: help setup demo test unit integration lint format schema figures clean
+.PHONY: help setup demo test unit integration lint format schema figures kafka clean
 
 help: ## What can be done here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ figures: setup ## Measure everything that the documents quote (about 40 minutes)
 	@for name in stages cameras; do .venv/bin/scenewatch bench $$name --json docs/figures/$$name.json || exit 1; done
 	@for name in speech fusion normality; do .venv/bin/scenewatch eval $$name --json docs/figures/$$name.json || exit 1; done
 	@.venv/bin/python -m workers.quote README.md
+
+kafka: ## A Kafka on loopback, without Docker: NODES=3, PORT=9092, DATA=folder to keep its records
+	@$(PYTHON) deploy/kafka-local/local_kafka.py --nodes $(or $(NODES),1) --port $(or $(PORT),9092) $(if $(DATA),--data '$(DATA)')
 
 clean: ## Remove what was set up
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -239,7 +239,7 @@ class Aligner:
         for index in self._filled(run, run.seen, perceived, worded=False):
             yield self._window(run, index, revision=0, final=not worded)
         run.seen = max(run.seen, self._after(perceived))
-        known = min(perceived, self._patient(run, run.lanes[Modality.TEXT].passed(), self._settings.text_patience_s))
+        known = min(perceived, self._patient(run.lanes.values(), run.lanes[Modality.TEXT].passed(), self._settings.text_patience_s))
         if worded:
             for index in self._filled(run, run.heard, known, worded=True):
                 yield self._window(run, index, revision=1, final=True)
@@ -251,11 +251,15 @@ class Aligner:
         lanes = [run.lanes[modality] for modality in run.modalities if modality is not Modality.TEXT] or [run.lanes[Modality.TEXT]]
         if all(lane.ended for lane in lanes):
             return math.ceil(max(lane.watermark for lane in lanes) / self._settings.hop_s) * self._settings.hop_s
-        return self._patient(run, min(lane.passed() for lane in lanes), self._settings.patience_s)
+        return self._patient(lanes, min(lane.passed() for lane in lanes), self._settings.patience_s)
 
-    def _patient(self, run: _Run, passed: float, patience_s: float) -> float:
-        """Live, nobody is waited for longer than the patience behind the newest."""
-        return max(passed, max(lane.watermark for lane in run.lanes.values()) - patience_s) if self._live else passed
+    def _patient(self, lanes: Iterable[_Lane], passed: float, patience_s: float) -> float:
+        """Live, nobody is waited for longer than the patience behind the newest of these lanes.
+
+        Words are none of those that picture and sound are waited for by: they come from another stage, which may be far
+        ahead of the encoders while these are away.
+        """
+        return max(passed, max(lane.watermark for lane in lanes) - patience_s) if self._live else passed
 
     def _filled(self, run: _Run, index: int, limit: float, *, worded: bool) -> Iterator[int]:
         """Indices of windows that hold something and end at or before the limit; gaps are jumped over."""

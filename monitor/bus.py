@@ -115,5 +115,8 @@ class Bus(Protocol):
     async def drain(self) -> None:
         """Return when every record that was published has been processed by every subscribed group."""
 
+    def end(self) -> None:
+        """Give no further batch: each subscription ends when the batch in work is processed."""
+
     async def close(self) -> None:
         """Flush, and let go of the broker."""

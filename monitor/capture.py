@@ -25,6 +25,7 @@ from monitor.feed import Feed, Item
 from monitor.messages import State
 from monitor.metrics import Metrics
 from monitor.player import Ledger, Player
+from monitor.pressure import Valve
 from monitor.sources import Address, Kind, Media, address, open_media
 
 log: Any = structlog.get_logger()
@@ -49,6 +50,7 @@ class Capture:
     """One camera: `items` yields its messages until it ends (recordings) or is stopped (all).
 
     `fast`: recordings as quickly as they are taken; live sources always come at their own pace. `after`: no event time is before this.
+    `valve`: what may be taken; whoever waits for the stages takes everything.
     """
 
     def __init__(
@@ -60,8 +62,8 @@ class Capture:
         *,
         fast: bool = False,
         after: float = -math.inf,
+        valve: Valve | None = None,
     ) -> None:
-        self.feed = Feed(name, camera, settings)
         self._camera = camera
         self._settings = settings
         self._fast = fast
@@ -69,6 +71,7 @@ class Capture:
         self._stop = threading.Event()
         self._wall = time.time() - time.monotonic()
         self._ledger = Ledger(metrics, metrics.camera(name), log.bind(camera=name))
+        self.feed = Feed(name, camera, settings, valve=valve if self.live or not fast else None, left_out=self._ledger.left_out)
 
     @property
     def live(self) -> bool:

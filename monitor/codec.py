@@ -25,6 +25,8 @@ from monitor.messages import (
     Embedding,
     Frame,
     Message,
+    Pressure,
+    Progress,
     Ref,
     Score,
     Sound,
@@ -43,6 +45,11 @@ DEAD_BYTES: Final = 64 * 1024
 CAMERA: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 """The same names as `monitor.config.Name`."""
 
+JSON: Final = frozenset({Topic.CAMERAS, Topic.PRESSURE})
+"""What other people's programs read as it is; alerts have an envelope besides."""
+
+_BEHIND_FAULT: Final = "has a time that is none, or less than no records"
+
 _HALF_INFINITE: Final = 0x7C00
 """The exponent bits of a float16: all set in an infinity or a NaN (IEEE 754)."""
 
@@ -52,7 +59,7 @@ def encode(topic: Topic, message: Message) -> bytes:
     check(topic, message)
     if isinstance(message, Alert):
         data = events.to_json(message)
-    elif topic is Topic.CAMERAS:
+    elif topic in JSON:
         data = msgspec.json.encode(message)
     else:
         data = msgspec.msgpack.encode(message)
@@ -104,7 +111,7 @@ def dead_letter(camera: str, ref: Ref, data: bytes, error: MessageError, at: flo
 @cache
 def _decoder(topic: Topic) -> msgspec.msgpack.Decoder[Any] | msgspec.json.Decoder[Any]:
     kind = TOPIC_MESSAGES[topic]
-    return msgspec.json.Decoder(kind) if topic is Topic.CAMERAS else msgspec.msgpack.Decoder(kind)
+    return msgspec.json.Decoder(kind) if topic in JSON else msgspec.msgpack.Decoder(kind)
 
 
 def _oversized(topic: Topic, size: int) -> MessageError:
@@ -145,7 +152,9 @@ def _content_fault(message: Message) -> str:  # noqa: PLR0911 - one line a class
             return _share_fault(*shares) or _number_fault(*parts) or _inner_fault(*message.transcripts)
         case Alert():
             return _word_fault(message.words) or _share_fault(message.probability) or _number_fault(*message.parts.values())
-        case CameraState() | DeadLetter():
+        case Progress():
+            return "" if _is_time(message.at) and all(part.partition >= 0 <= part.records for part in message.behind) else _BEHIND_FAULT
+        case CameraState() | DeadLetter() | Pressure():
             return "" if _is_time(message.at) else "has a time that is none"
         case _:
             return ""

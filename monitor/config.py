@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from monitor.messages import Severity
+from monitor.messages import Phase, Severity
 
 
 class Section(BaseModel):
     """A part of the tree."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
@@ -44,6 +45,40 @@ class Camera(Section):
     """Files only: the event time of its first frame, seconds since the epoch; left out, the time it is opened."""
 
 
+class Pressure(Section):
+    """When live sources take less because the stages behind do not keep up."""
+
+    enabled: bool = True
+    """Take less at all; without it, stages fall behind for as long as they are too slow."""
+    lag_s: float = Field(10.0, gt=0)
+    """A stage that is so far behind is under pressure …"""
+    clear_lag_s: float = Field(4.0, ge=0)
+    """… until it is no further behind than this."""
+    down_after_s: float = Field(4.0, ge=0.5)
+    """Under pressure for so long, and not catching up, one step less is taken …"""
+    up_after_s: float = Field(20.0, ge=0.5)
+    """… and one step more, after so long without."""
+    sound_lag_s: float = Field(300.0, ge=1)
+    """Sound is given up only when a stage is so far behind, after picture was."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Pressure:
+        if not self.clear_lag_s < self.lag_s < self.sound_lag_s:
+            raise ValueError("these must rise: clear_lag_s < lag_s < sound_lag_s")
+        return self
+
+
+class Spool(Section):
+    """Where sound waits while a kafka:// broker is away."""
+
+    folder: str = ""
+    """Left out, `spool` in the cache folder ($XDG_CACHE_HOME/scenewatch or ~/.cache/scenewatch)."""
+    memory_mb: float = Field(16.0, ge=0, le=4096)
+    """So much is kept in memory, of each topic; then …"""
+    disk_mb: float = Field(1024.0, ge=0)
+    """… on disk; then the oldest sound is dropped and counted. A camera's sound takes 115 MB an hour."""
+
+
 class Capture(Section):
     """How sources are read; the same for all cameras."""
 
@@ -63,6 +98,10 @@ class Capture(Section):
     """Of the pictures on the bus."""
     unhealthy_s: float = Field(3.0, ge=0.5)
     """A blind or frozen picture is said to be so after this long; silence after ten times as long."""
+    admission: bool = True
+    """Cameras that are added while we run wait until there is capacity for them."""
+    pressure: Pressure = Pressure()
+    spool: Spool = Spool()
 
 
 class Speech(Section):
@@ -217,7 +256,23 @@ class WebhookSink(Section):
     retry_max_s: float = Field(60.0, gt=0)
 
 
-Sink = Annotated[ConsoleSink | JsonlSink | WebhookSink, Field(discriminator="type")]
+class EvidenceSink(Section):
+    """A short film of each alert, its pictures and the event, in a folder of their own."""
+
+    type: Literal["evidence"]
+    to: str = Field(min_length=1)
+    """A path, or s3://bucket/folder (needs scenewatch[s3]; credentials as the AWS command line finds them)."""
+    before_s: float = Field(5.0, ge=0, le=120)
+    """So much from before the incident is shown, …"""
+    after_s: float = Field(5.0, ge=0, le=120)
+    """… and so much from after it, for which the film is waited for."""
+    max_s: float = Field(60.0, ge=1, le=600)
+    """A film is no longer; of a longer incident its begin is shown."""
+    phases: tuple[Phase, ...] = Field((Phase.NEW, Phase.END), min_length=1)
+    """When in an incident's life a film is made."""
+
+
+Sink = Annotated[ConsoleSink | JsonlSink | WebhookSink | EvidenceSink, Field(discriminator="type")]
 
 
 class Metrics(Section):
@@ -231,6 +286,68 @@ class Metrics(Section):
     """More cameras than this share one label, `other`."""
 
 
+def _variable(text: str) -> str:
+    """A secret's place, never the secret."""
+    if text and not re.fullmatch(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}", text):
+        raise ValueError("a password does not belong in this file: write ${NAME}, a variable of the environment, or give password_file")
+    return text
+
+
+class Security(Section):
+    """How a Kafka cluster lets us in; the words are those of every Kafka client."""
+
+    protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """What the listener at that port speaks: SSL is TLS, SASL a user name and password."""
+    mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = "SCRAM-SHA-512"
+    """How the password is proved; PLAIN sends it, so only with SASL_SSL."""
+    username: str = ""
+    """`${NAME}` is read from the environment."""
+    password: Annotated[str, AfterValidator(_variable)] = ""
+    """`${NAME}`, read from the environment; nothing else is taken …"""
+    password_file: str = ""
+    """… or a file with the password on one line."""
+    cafile: str = ""
+    """Certificates (PEM) of the authorities that may sign the brokers'; left out, those that the system trusts."""
+    certfile: str = ""
+    """Our certificate (PEM), if the brokers want one …"""
+    keyfile: str = ""
+    """… and its key, without a pass phrase; left out, it is in certfile."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Security:
+        if self.protocol.startswith("SASL") and not (self.username and bool(self.password) != bool(self.password_file)):
+            raise ValueError(f"{self.protocol} needs username, and either password_file or password: ${{NAME}}")
+        if self.protocol == "SASL_PLAINTEXT" and self.mechanism == "PLAIN":
+            raise ValueError("PLAIN would send the password in the clear: use SASL_SSL, or a SCRAM mechanism")
+        return self
+
+
+class Retention(Section):
+    """How long Kafka keeps what; older records are deleted."""
+
+    media_minutes: float = Field(60.0, ge=1)
+    """Pictures and sound: evidence is cut from them, and a stage that is further behind loses them …"""
+    media_gb: float = Field(20.0, gt=0)
+    """… or the newest so many gigabytes of each of the two, if that is less; a replica counts by itself."""
+    embeddings_days: float = Field(7.0, gt=0)
+    """What the encoders saw and heard: small, without faces; retraining reads them."""
+    text_days: float = Field(7.0, gt=0)
+    """Scores and transcripts."""
+    alerts_days: float = Field(28.0, gt=0)
+    """Alerts and dead letters."""
+
+
+class Kafka(Section):
+    """What is asked of a kafka:// bus."""
+
+    partitions: int = Field(8, ge=1, le=1000)
+    """Of every topic alike: no more processes of a stage than this have work."""
+    replication: int = Field(0, ge=0, le=10)
+    """Copies of every record; 0 takes 3, or as many as there are brokers."""
+    retention: Retention = Retention()
+    security: Security = Security()
+
+
 class Config(Section):
     """Everything that can be set."""
 
@@ -238,6 +355,7 @@ class Config(Section):
     """memory:// (one process) or kafka://host:port[,host:port…]."""
     topic_prefix: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,60}$")
     """Put before every topic's and group's name on a shared broker."""
+    kafka: Kafka = Kafka()
     cameras: dict[Name, Camera] = {}
     capture: Capture = Capture()
     speech: Speech = Speech()

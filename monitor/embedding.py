@@ -12,9 +12,10 @@ import numpy.typing as npt
 from monitor.bus import Record
 from monitor.errors import MessageError
 from monitor.hearing import WINDOW, SoundEncoder
+from monitor.jpeg import Image, decode_jpeg
 from monitor.language import TextEncoder
 from monitor.messages import SOUND_HZ, Embedding, Frame, Mark, Message, Modality, Ref, Sound, Transcript, pack
-from monitor.vision import Image, PictureEncoder, decode_jpeg
+from monitor.vision import PictureEncoder
 
 Item: TypeAlias = Embedding | Mark
 

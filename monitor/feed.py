@@ -6,7 +6,7 @@ No clock in here: event time and the wall clock at capture come with each frame.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeAlias
 
 import cv2
@@ -21,23 +21,36 @@ from monitor.messages import CameraState, Frame, Mark, Modality, Sound, State
 from monitor.motion import Motion
 from monitor.pictures import Shrinker, check_size, jpeg, luma
 from monitor.pieces import Cutter, Piece
+from monitor.pressure import Step, Valve
 
 Item: TypeAlias = Frame | Sound | Mark | CameraState
 
+LeftOut: TypeAlias = Callable[[Modality, float], None]
+"""Told of each frame, and of so many seconds of sound, that are left out under pressure."""
+
 INTERLEAVE_S: Final = 5.0
 """Picture or sound that comes later than the other by more than this is not waited for: a mark says so, and it is dropped."""
+
+TICK_S: Final = 1e-6
+"""The resolution of event time."""
 
 
 class Feed:
     """The messages of one camera; times of each topic never fall, whatever its source does."""
 
-    def __init__(self, name: str, camera: Camera, settings: Capture, shown: str = "") -> None:
+    def __init__(
+        self, name: str, camera: Camera, settings: Capture, shown: str = "", *, valve: Valve | None = None, left_out: LeftOut | None = None
+    ) -> None:
         self.name = name
         self.shown = shown
         self.modalities: tuple[Modality, ...] = ()
         self.states: tuple[State, ...] = ()
         self.until = {Modality.PICTURE: -math.inf, Modality.SOUND: -math.inf}
         """Nothing that begins before this is still to come."""
+        self.valve = valve or Valve()
+        self._left_out = left_out
+        self._skipped = 0
+        self._undecoded = False
         self._settings = settings
         self._grid = Grid(camera.fps)
         self._cutter = Cutter()
@@ -81,10 +94,23 @@ class Feed:
             grid = luma(frame)
             self._motion.push(at, grid)
             self._health.decoded(at, grid, key=frame.key_frame)
+        if self._undecoded:
+            yield from self.undecoded(at, captured)
+            self._undecoded = False
         if self._grid.takes(at):
-            yield self._sample(frame, at, captured)
+            if self._lets_through():
+                yield self._sample(frame, at, captured)
+            else:
+                yield from self._leave_picture_out(captured)
             yield from self._promise(Modality.PICTURE, captured)
             yield from self._look_after(at, captured)
+
+    def undecoded(self, at: float, captured: float) -> Iterator[Item]:
+        """A frame that is not even decoded; the sample before it, if there was none, was left out."""
+        self._undecoded = True
+        if self._grid.takes(at - 1 / self._grid.rate + TICK_S):
+            yield from self._leave_picture_out(captured)
+            yield from self._promise(Modality.PICTURE, captured)
 
     def sound(self, samples: npt.NDArray[np.int16], at: float, captured: float) -> Iterator[Item]:
         """Take in a block of sound, int16 [n], mono, 16 kHz; gives the pieces that are complete."""
@@ -109,10 +135,23 @@ class Feed:
             camera=self.name, at=at, states=states, detail=detail, source=self.shown, modalities=self.modalities, captured=captured
         )
 
+    def _lets_through(self) -> bool:
+        """Whether the next sample is taken, under the pressure there is."""
+        step = self.valve.step
+        return step < Step.NO_PICTURE and self._skipped + 1 >= step.every
+
+    def _leave_picture_out(self, captured: float) -> Iterator[Item]:
+        """Say of a sample that there is none."""
+        self._skipped += 1
+        if self._left_out:
+            self._left_out(Modality.PICTURE, 0.0)
+        yield self._mark(Modality.PICTURE, max(self._grid.due, self.until[Modality.PICTURE]), captured)
+
     def _sample(self, frame: VideoFrame, at: float, captured: float) -> Frame:
         small = self._shrink(frame, self._aspect)
         self._health.sampled(at, look(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY).astype(np.uint8, copy=False)))
         self._frames += 1
+        self._skipped = 0
         self.until[Modality.PICTURE] = self._grid.due
         return Frame(
             camera=self.name,
@@ -130,20 +169,28 @@ class Feed:
     def _pieces(self, pieces: Iterable[Piece], captured: float) -> Iterator[Item]:
         for piece in pieces:
             self._health.sound(piece.until, piece.peak)
-            self._sounds += 1
-            self.until[Modality.SOUND] = piece.until
-            yield Sound(
-                camera=self.name,
-                at=piece.at,
-                until=piece.until,
-                captured=captured,
-                modalities=self.modalities,
-                seq=self._sounds - 1,
-                pcm=piece.samples.astype("<i2", copy=False).tobytes(),
-            )
+            if self.valve.step is Step.NOTHING:
+                if self._left_out:
+                    self._left_out(Modality.SOUND, piece.until - piece.at)
+                yield self._mark(Modality.SOUND, piece.until, captured)
+            else:
+                yield self._sounding(piece, captured)
             yield from self._promise(Modality.SOUND, captured)
             if Modality.PICTURE not in self._present:
                 yield from self._look_after(piece.until, captured)
+
+    def _sounding(self, piece: Piece, captured: float) -> Sound:
+        self._sounds += 1
+        self.until[Modality.SOUND] = piece.until
+        return Sound(
+            camera=self.name,
+            at=piece.at,
+            until=piece.until,
+            captured=captured,
+            modalities=self.modalities,
+            seq=self._sounds - 1,
+            pcm=piece.samples.astype("<i2", copy=False).tobytes(),
+        )
 
     def _promise(self, came: Modality, captured: float) -> Iterator[Item]:
         """Mark how far the other modality is at least, if it is far behind or if this opening of the source has none of it."""

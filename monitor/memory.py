@@ -291,9 +291,12 @@ class MemorySubscription:
 
     async def __anext__(self) -> Batch:
         """Give the next batch; the one before counts as processed by asking."""
+        progress = self.bus.metrics.board.member(self.group)
+        progress.waits(time.time())
         records = await self.bus.take(self.group, self.member, self.limit, self.idle_s)
         if records is None:
             raise StopAsyncIteration
+        progress.takes(records, time.time())
         return Batch(records)
 
     def keep(self, places: Mapping[Place, int]) -> None:

@@ -36,6 +36,7 @@ class Topic(StrEnum):
     EMBEDDINGS = "embeddings"
     SCORES = "scores"
     ALERTS = "alerts"
+    PRESSURE = "pressure"
     DEAD_LETTER = "dead-letter"
 
 
@@ -227,6 +228,44 @@ class Alert(Stamped, frozen=True, kw_only=True, tag="alert"):
     models: tuple[str, ...] = ()
 
 
+class Behind(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a stage is behind in one partition."""
+
+    partition: int
+    records: int
+    """That it has not taken yet; 0 also where the bus can't say."""
+    seconds: float
+    """Wall clock since the newest record that it took was captured; 0 when nothing was left to process."""
+
+
+class Progress(Message, frozen=True, kw_only=True, tag="progress"):
+    """How far one process of a stage is behind, told once a second; `camera`, the record's key, is the stage's group."""
+
+    at: float
+    """Wall clock."""
+    member: str
+    """Which process."""
+    behind: tuple[Behind, ...] = ()
+    """Of the partitions that it works on."""
+    leaving: bool = False
+    """It ends in good order and is not to be missed."""
+
+
+class Pressure(Message, frozen=True, kw_only=True, tag="pressure"):
+    """A capture process takes less, or more again; `camera`, the record's key, is `capture`."""
+
+    at: float
+    """Wall clock."""
+    member: str
+    """Which process."""
+    step: int
+    """`monitor.pressure.Step`: 0 takes everything."""
+    takes: str
+    """The step in words."""
+    seconds: float
+    """How far the slowest stage is behind."""
+
+
 class DeadLetter(Message, frozen=True, kw_only=True, tag="dead-letter"):
     """A record that could not be decoded or processed, and why."""
 
@@ -246,6 +285,7 @@ TOPIC_MESSAGES: Final[dict[Topic, Any]] = {
     Topic.EMBEDDINGS: Embedding | Mark,
     Topic.SCORES: Score | Mark,
     Topic.ALERTS: Alert,
+    Topic.PRESSURE: Progress | Pressure,
     Topic.DEAD_LETTER: DeadLetter,
 }
 """What each topic carries."""

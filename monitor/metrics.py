@@ -7,6 +7,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from monitor.messages import State
+from monitor.progress import Board
 
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 BATCH: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -17,6 +18,8 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry | None = None, max_cameras: int = 200) -> None:
         self.registry = registry or CollectorRegistry()
+        self.board = Board()
+        """How far the stages of this process are behind."""
         self._max_cameras = max_cameras
         self._cameras: set[str] = set()
         r = self.registry
@@ -44,6 +47,15 @@ class Metrics:
         self.learning = Gauge(f"{p}normality_learning", "1 while a camera's normality is learning.", ["camera"], registry=r)
         self.alerts = Counter(f"{p}alerts", "Alert events.", ["kind", "severity", "phase"], registry=r)
         self.delivered = Counter(f"{p}deliveries", "Deliveries to sinks.", ["sink", "outcome"], registry=r)
+        self.lag_records = Gauge(f"{p}lag_records", "Records that a stage has not taken yet.", ["stage", "partition"], registry=r)
+        self.lag_seconds = Gauge(f"{p}lag_seconds", "How far a stage is behind capture.", ["stage", "partition"], registry=r)
+        self.pressure_step = Gauge(f"{p}pressure_step", "What capture takes less: 0 nothing, 4 also sound.", registry=r)
+        self.pressure_changes = Counter(f"{p}pressure_changes", "Steps of the ladder.", ["direction"], registry=r)
+        self.cameras_waiting = Gauge(f"{p}cameras_not_admitted", "Cameras that wait for capacity.", registry=r)
+        self.broker_away = Gauge(f"{p}broker_away", "1 while the broker does not take what is published.", registry=r)
+        self.spool_bytes = Gauge(f"{p}spool_bytes", "What waits for the broker.", ["topic", "where"], registry=r)
+        self.spool_dropped = Counter(f"{p}spool_dropped", "Records that found no room in the spool.", ["topic"], registry=r)
+        self.spool_broken = Counter(f"{p}spool_broken", "Places in spool files that could not be read.", ["topic"], registry=r)
         self.queue = Gauge(f"{p}queue_depth", "Records that wait for a stage.", ["stage"], registry=r)
         self.batch = Histogram(f"{p}batch_size", "Records a batch.", ["stage"], buckets=BATCH, registry=r)
         self.stage_seconds = Histogram(f"{p}stage_seconds", "Time a stage took for a batch.", ["stage"], buckets=SECONDS, registry=r)

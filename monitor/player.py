@@ -23,6 +23,7 @@ from monitor.errors import SourceError
 from monitor.feed import Feed, Item
 from monitor.messages import SOUND_HZ, Modality
 from monitor.metrics import Metrics
+from monitor.pressure import Step
 from monitor.sources import Address, Media, refusal
 
 BROKEN_READS: Final = 20
@@ -49,6 +50,15 @@ class Ledger:
         """Time stamps leapt."""
         self.metrics.clock_jumps.labels(self.label).inc()
         self.log.warning("time stamps jumped; event time goes on", modality=modality.value, at=at)
+
+    def left_out(self, modality: Modality, seconds: float) -> None:
+        """A frame, or so much sound, was not taken because the stages behind do not keep up."""
+        if modality is Modality.PICTURE:
+            self.metrics.frames_captured.labels(self.label).inc()
+            self.metrics.frames_dropped.labels(self.label, "pressure").inc()
+        else:
+            self.metrics.sound_captured.labels(self.label).inc(seconds)
+            self.metrics.sound_dropped.labels(self.label, "pressure").inc(seconds)
 
     def broken(self, error: av.error.FFmpegError) -> None:
         """A packet could not be decoded, or not even be read; the first ones are told, all are counted."""
@@ -101,6 +111,8 @@ class Player:
     """The latest stream time of any packet."""
     _resample: Resampler = field(default_factory=Resampler)
     _stamp: float | None = None
+    _broken_off: bool = False
+    """Something was not decoded: only a key frame can be next."""
 
     def items(self) -> Iterator[Item]:
         """Messages up to the source's end. Raises SourceError when a live one fails or stalls, NotMediaError for a huge picture."""
@@ -117,9 +129,34 @@ class Player:
                 seen = moment
                 if self.keys_only and not packet.is_keyframe:
                     continue
+                whole = not self._broken_off
+                if self._leaves_out(packet):
+                    yield from self._undecoded(packet, whole=whole)
+                    continue
             elif self.where.live and self.media.picture and moment - seen > self.stall_s:
                 raise SourceError(f"{self.where.shown}: sound comes, but no picture for {self.stall_s:g} s")
             yield from self._decoded(packet)
+
+    def _leaves_out(self, packet: Packet[Stream]) -> bool:
+        """Whether a packet of the picture is not to be decoded, under the pressure there is."""
+        step = self.feed.valve.step
+        if step >= Step.NO_PICTURE or (step is Step.KEY and not packet.is_keyframe):
+            self._broken_off = True
+        elif packet.is_keyframe:
+            self._broken_off = False
+        return self._broken_off
+
+    def _undecoded(self, packet: Packet[Stream], *, whole: bool) -> Iterator[Item]:
+        """Tell of a packet that is not decoded; what still waits in the decoder, if that was given all before, comes first."""
+        if whole:
+            for frame in self._emptied(packet):
+                yield from self._picture(frame, self.now(), time.time())
+        stamp = packet.dts if packet.dts is not None else packet.pts  # in order, which the other is not
+        if stamp is not None:
+            now, captured = self.now(), time.time()
+            self._stamp = float(stamp * packet.time_base)
+            at = self._at(Modality.PICTURE, self._stamp, now)
+            yield from self.feed.undecoded(at, self._paced(at, captured))
 
     def _packets(self) -> Iterator[Packet[Stream]]:
         """Packets of the streams that are wanted; what a recording has in it that can't be read is passed over."""
@@ -144,7 +181,7 @@ class Player:
     def _decoded(self, packet: Packet[Stream]) -> Iterator[Item]:
         now, captured = self.now(), time.time()
         try:
-            frames = packet.decode()
+            frames = [*packet.decode(), *self._rest(packet)]
         except av.error.FFmpegError as error:
             self.ledger.broken(error)
             return
@@ -153,6 +190,22 @@ class Player:
                 yield from self._picture(frame, now, captured)
             elif isinstance(frame, AudioFrame):
                 yield from self._sound(frame, now, captured)
+
+    def _rest(self, packet: Packet[Stream]) -> list[VideoFrame]:
+        """Empty the decoder behind a lone key frame, which would else wait in it for the next one."""
+        lone = packet.stream is self.media.picture and packet.size and self.feed.valve.step is Step.KEY
+        return self._emptied(packet) if lone else []
+
+    def _emptied(self, packet: Packet[Stream]) -> list[VideoFrame]:
+        """Take what waits in the decoder, which must be given a key frame next."""
+        picture = self.media.picture
+        if picture is None:
+            return []
+        frames = picture.codec_context.decode(None)
+        picture.codec_context.flush_buffers()
+        for frame in frames:
+            frame.time_base = packet.time_base  # PyAV takes it from the packet, and here was none
+        return frames
 
     def _picture(self, frame: VideoFrame, now: float, captured: float) -> Iterator[Item]:
         stamp = frame.time if frame.pts is not None else self._guess()

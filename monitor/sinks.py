@@ -1,4 +1,4 @@
-"""Where alerts go: the terminal, a file, another program's HTTP end point.
+"""Where alerts go: the terminal, a file, another program's HTTP end point (and, in `monitor.evidence`, a folder of films).
 
 A sink takes one alert at a time and returns when it is delivered, or raises SinkError when it is not and trying on is
 useless. The same alert may come twice; the event's `id` and `source` say so.
@@ -22,6 +22,7 @@ from rich.console import Console
 from monitor import config, events
 from monitor.console import lines
 from monitor.errors import ConfigError, SinkError
+from monitor.evidence import EvidenceSink
 from monitor.logs import redact
 from monitor.messages import Alert
 
@@ -71,6 +72,8 @@ def _sink(name: str, settings: config.Sink) -> Sink:
             return JsonlSink(Path(settings.path), name)
         case config.WebhookSink():
             return WebhookSink(settings, name)
+        case config.EvidenceSink():
+            return EvidenceSink(settings, name)
 
 
 def terminal(colour: str) -> Console:

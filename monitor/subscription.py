@@ -20,6 +20,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError
 from monitor.bus import Batch, Place, Record
 from monitor.errors import BusError, MessageError
 from monitor.messages import Message, Topic
+from monitor.metrics import Metrics
 
 COMMIT_S: Final = 1.0
 """A busy group writes its position down so often; an idle one at once."""
@@ -39,6 +40,7 @@ class Home(Protocol):
     """What a subscription needs of its bus."""
 
     closed: bool
+    metrics: Metrics
     ending: bool
     session_s: float
     notes: bool | None
@@ -123,12 +125,23 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # aio
         self._at_rest = asyncio.Event()
         self._at_rest.set()
         self._committed_at = self._gave_at = time.monotonic()
+        self._progress = home.metrics.board.member(group)
+        self._progress.records = self._ahead
+
+    def _ahead(self) -> dict[int, int]:
+        """Records that lie ahead, by partition, as far as the broker has told; asks nobody."""
+        found: dict[int, int] = {}
+        for place in self._consumer.assignment():
+            end, at = self._consumer.highwater(place), max(self._at.done.get(place, 0), self._working_on.get(place, 0))
+            found[place.partition] = found.get(place.partition, 0) + (max(0, end - at) if end and at else 0)
+        return found
 
     def __aiter__(self) -> KafkaSubscription:
         return self
 
     async def __anext__(self) -> Batch:
         """Give the next batch; the one before counts as processed by asking."""
+        self._progress.waits(time.time())
         while not (self._home.closed or self._home.ending):
             self._rest()
             raws, again = await self._next()
@@ -137,6 +150,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # aio
             if records or idle:
                 self._gave_at = time.monotonic()
                 batch = Batch(records, again=again, gained=self._gained, lost=self._lost)
+                self._progress.takes([] if again else records, time.time())
                 self._gained = self._lost = frozenset()
                 return batch
         raise StopAsyncIteration

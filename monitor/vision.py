@@ -1,4 +1,4 @@
-"""The visual encoder f_v: pictures become vectors and grids of features; and JPEG to and from pixels.
+"""The visual encoder f_v: pictures become vectors and grids of features.
 
 EfficientNet-Lite0 (Tan and Le 2019, arXiv 1905.11946; "lite": no squeeze-and-excitation, ReLU6) at 224 pixels. The whole
 picture is squeezed to the square, not cropped: what happens at the edge of a camera's view matters too. On the CPU it
@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol
 
 import cv2
 import numpy as np
@@ -20,11 +20,9 @@ import torch
 
 from monitor import config, inference
 from monitor.cache import cache_dir, place_folder
-from monitor.errors import MessageError, ModelError
+from monitor.errors import ModelError
+from monitor.jpeg import Image
 from monitor.models import Located, locate
-
-Image: TypeAlias = npt.NDArray[np.uint8]
-"""RGB [h, w, 3]."""
 
 SIDE: Final = 224
 MEAN: Final = 127.0
@@ -36,10 +34,6 @@ GRID_BLOCKS: Final = 11
 """After so many blocks there are 112 channels at 14 by 14 places."""
 BATCH: Final = 16
 """Larger batches are no faster for one picture, and only take memory."""
-START_OF_FRAME: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-"""The markers whose segment holds the size."""
-MAX_PIXELS: Final = 40_000_000
-"""A larger picture is refused before it is decoded: 40 Mpx are 120 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,48 +134,6 @@ def efficientnet(located: Located) -> EfficientNetLite:
     network = EfficientNet.from_name("efficientnet-lite0")
     network.load_state_dict(torch.load(located.weights, map_location="cpu", weights_only=True))
     return EfficientNetLite(network).eval()
-
-
-def decode_jpeg(data: bytes) -> Image:
-    """JPEG to RGB [h, w, 3]. Raises MessageError if it is none, is cut short or is over 40 Mpx, before decoding it.
-
-    Bytes that were changed inside the picture's own data decode to wrong pixels: JPEG has no checksum.
-    """
-    width, height = jpeg_size(data)
-    if width * height > MAX_PIXELS:
-        raise MessageError(
-            f"A JPEG of {width}x{height} pixels is over the limit of {MAX_PIXELS // 10**6} million; send it smaller", "undecodable"
-        )
-    if not data.rstrip(b"\0").endswith(b"\xff\xd9"):
-        raise MessageError("A JPEG that is cut short: its end marker is missing", "undecodable")
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-    except cv2.error as error:
-        raise MessageError(f"A JPEG of {width}x{height} pixels that can't be decoded: {error.err}", "undecodable") from error
-    if image is None:
-        raise MessageError(f"A JPEG of {width}x{height} pixels that can't be decoded", "undecodable")
-    return np.asarray(image, np.uint8)
-
-
-def jpeg_size(data: bytes) -> tuple[int, int]:
-    """Width and height from the frame header (ITU T.81, B.2.2). Raises MessageError if there is none."""
-    if data[:2] != b"\xff\xd8":
-        raise MessageError(f"Not a JPEG: {len(data)} bytes that begin with {data[:4].hex(' ') or 'nothing'}", "undecodable")
-    at = 2
-    while at + 9 <= len(data) and data[at] == 0xFF:
-        marker = data[at + 1]
-        if marker in START_OF_FRAME:
-            return int.from_bytes(data[at + 7 : at + 9]), int.from_bytes(data[at + 5 : at + 7])
-        at += 1 if marker == 0xFF else 2 + int.from_bytes(data[at + 2 : at + 4])
-    raise MessageError(f"A JPEG without a frame header in its {len(data)} bytes", "undecodable")
-
-
-def encode_jpeg(image: Image, quality: int = 85) -> bytes:
-    """RGB [h, w, 3] to JPEG with 4:2:0 colour."""
-    done, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not done:
-        raise MessageError(f"A picture of shape {image.shape} can't be written as JPEG")
-    return data.tobytes()
 
 
 def squeeze(image: Image) -> Image:

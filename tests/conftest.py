@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 from broker import free_port, start_broker
+from kafka_cluster import Cluster, launch
 
 
 @pytest.fixture
@@ -24,6 +25,20 @@ def kafka_url() -> Iterator[str]:
     yield f"kafka://127.0.0.1:{port}"
     broker.terminate()
     broker.wait(10)
+
+
+@pytest.fixture(scope="session")
+def apache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One node of Apache Kafka that the tests share, with users and TLS at listeners of their own; tests that use it are marked `kafka`."""
+    cluster = launch(tmp_path_factory.mktemp("kafka"), secure=True)
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture(scope="session")
+def apache_url(apache: Cluster) -> str:
+    """The address of that node."""
+    return apache.url
 
 
 @dataclass

@@ -10,6 +10,8 @@ from pathlib import Path
 
 PACKAGES = ("gir1.2-gst-rtsp-server-1.0", "python3-gi", "gstreamer1.0-plugins-good")
 """GStreamer's RTSP server: a real camera for the capture tests."""
+KAFKA = ("maven", "default-jre-headless")
+"""What fetches Apache Kafka, and what runs it."""
 PROBE = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
 
 
@@ -19,17 +21,37 @@ def has_rtsp_server() -> bool:
     return python.exists() and subprocess.run([python, "-c", PROBE], capture_output=True, check=False).returncode == 0
 
 
+def has_maven() -> bool:
+    return bool(shutil.which("mvn") and shutil.which("java"))
+
+
+def kafka() -> str:
+    """Fetch Apache Kafka before the tests' clocks run; says what is missing."""
+    if not has_maven():
+        return f"no Maven or no Java; to run them: apt-get install {' '.join(KAFKA)}"
+    script = Path(__file__).parent.parent / "deploy" / "kafka-local" / "local_kafka.py"
+    done = subprocess.run([sys.executable, script, "--fetch"], capture_output=True, text=True, check=False)
+    return done.stderr.strip()
+
+
 def can_install() -> bool:
     return bool(os.environ.get("SCENEWATCH_CI")) and shutil.which("apt-get") is not None and os.geteuid() == 0
 
 
+def install(*packages: str) -> None:
+    quiet = {"env": os.environ | {"DEBIAN_FRONTEND": "noninteractive"}, "stdout": subprocess.DEVNULL}
+    subprocess.run(["apt-get", "update", "-qq"], check=True, **quiet)
+    subprocess.run(["apt-get", "install", "-qq", "--no-install-recommends", *packages], check=True, **quiet)
+
+
 def main() -> None:
-    if not has_rtsp_server() and can_install():
-        quiet = {"env": os.environ | {"DEBIAN_FRONTEND": "noninteractive"}, "stdout": subprocess.DEVNULL}
-        subprocess.run(["apt-get", "update", "-qq"], check=True, **quiet)
-        subprocess.run(["apt-get", "install", "-qq", "--no-install-recommends", *PACKAGES], check=True, **quiet)
+    missing = (() if has_rtsp_server() else PACKAGES) + (() if has_maven() else KAFKA)
+    if missing and can_install():
+        install(*missing)
     if not has_rtsp_server():
         sys.stdout.write(f"no RTSP server: those tests are skipped; to run them: apt-get install {' '.join(PACKAGES)}\n")
+    if why := kafka():
+        sys.stdout.write(f"no Apache Kafka: those tests are skipped: {why}\n")
     data = Path(os.environ.get("SCENEWATCH_DATA", "../shared/data"))
     if not (data / "manifest.csv").exists():
         sys.stdout.write(f"no real data at {data} (SCENEWATCH_DATA): the tests that need it are skipped\n")

@@ -19,6 +19,7 @@ from workers.stage import Stage
 app = App(name="scenewatch", help="Cameras' pictures, sound and speech become explained alerts.", version_flags=["--version"])
 
 ConfigFiles = Annotated[list[Path], Parameter(negative=(), help="YAML files, later ones over earlier ones.")]
+Moment = Annotated[str, Parameter(allow_leading_hyphen=True)]
 JsonFile = Annotated[Path | None, Parameter(name="--json", help="Write the figures there.")]
 Data = Annotated[Path, Parameter(name="--data", env_var="SCENEWATCH_DATA", help="The folder of real data.")]
 DATA = Path("../shared/data")
@@ -65,11 +66,16 @@ def _name(source: str) -> str:
 
 
 @app.command
-def worker(stage: Stage, *, config: ConfigFiles) -> int:
+def worker(
+    stage: Stage,
+    *,
+    config: ConfigFiles,
+    instance: Annotated[str | None, Parameter(help="A lasting name of this process: restarted with it, it goes on at once.")] = None,
+) -> int:
     """Run one stage as a process of its own; needs a kafka:// bus."""
     from workers import local  # noqa: PLC0415
 
-    return asyncio.run(local.one(stage, load(config), config))
+    return asyncio.run(local.one(stage, load(config), config, instance))
 
 
 @app.command
@@ -87,6 +93,68 @@ def check(
     else:
         sys.stdout.write(f"good: {len(checked.cameras)} cameras, {len(checked.sinks)} sinks, bus {checked.bus.split('://')[0]}\n")
     return 0
+
+
+@app.command
+def topics(
+    config: ConfigFiles,
+    *,
+    mend: Annotated[bool, Parameter(help="Create, enlarge and set what differs. Stop the workers first.", negative=())] = False,
+) -> int:
+    """Show Kafka's topics beside what they should be; exit status 1 if workers would refuse to start."""
+    from workers import topics  # noqa: PLC0415
+
+    return asyncio.run(topics.show(load(config), mend=mend))
+
+
+@app.command
+def evidence(
+    config: ConfigFiles,
+    *,
+    alert: Annotated[Path, Parameter(help="A file of alerts, one a line, as the jsonl sink writes it.")],
+    to: Annotated[str, Parameter(help="A folder, or s3://bucket/folder.")],
+) -> int:
+    """Write the film, the pictures and the event of each alert in a file, from what Kafka still has."""
+    from workers import evidence  # noqa: PLC0415
+
+    logs.configure("info", json=False)
+    return asyncio.run(evidence.write(load(config), alert, to))
+
+
+@app.command
+def replay(
+    config: ConfigFiles,
+    /,
+    *,
+    since: Annotated[Moment, Parameter(name="--from", help="When it was captured: 2026-11-23T10:15:00Z, seconds since the epoch, -15m.")],
+    to: Annotated[Moment, Parameter(help="Until when.")] = "now",
+    under: Annotated[list[Path] | None, Parameter(name="--config", help="Lay these over the configuration.", negative=())] = None,
+    warm_up: Annotated[str, Parameter(help="So much from before is seen too: 10m.")] = "0s",
+    out_prefix: Annotated[str, Parameter(help="Write the alerts to a topic of the same bus: replay. is for …replay.alerts.")] = "",
+    out: Annotated[Path | None, Parameter(help="Write the alerts into this file.")] = None,
+    json: Annotated[Path | None, Parameter(help="Write the differences there.")] = None,
+) -> int:
+    """Run what was recorded through the stages again, and compare the alerts; exit status 1 if they differ."""
+    from time import time  # noqa: PLC0415
+
+    from monitor.archive import Span  # noqa: PLC0415
+    from monitor.times import duration, moment  # noqa: PLC0415
+    from workers import replay  # noqa: PLC0415
+
+    now = time()
+    return asyncio.run(
+        replay.main(
+            replay.Order(
+                recorded=load(config),
+                under=load([*config, *(under or ())]),
+                span=Span(moment(since, now), moment(to, now)),
+                warm_up_s=duration(warm_up),
+                prefix=out_prefix,
+                out=out,
+                report=json,
+            )
+        )
+    )
 
 
 @app.command

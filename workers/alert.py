@@ -11,9 +11,9 @@ from monitor.decide import TOLD, Decider
 from monitor.holding import Holding
 from monitor.messages import Alert, CameraState, Mark, Message, Phase, Score, Stamped, Topic, Transcript
 from monitor.metrics import Metrics
+from workers.stage import READS, Stage
 
 STAGE: Final = "alert"
-TOPICS: Final = (Topic.SCORES, Topic.TRANSCRIPTS, Topic.CAMERAS)
 TICK_S: Final = 1.0
 
 Clock = Callable[[], float]
@@ -22,7 +22,7 @@ Clock = Callable[[], float]
 async def run(bus: Bus, decider: Decider, metrics: Metrics, *, live: bool, clock: Clock = time.time) -> None:
     """Decide on what arrives, and publish the alerts; for live cameras, also on what does not arrive."""
     holding = Holding()
-    async with bus.subscribe(*TOPICS, group=STAGE, once=True, idle_s=TICK_S if live else None) as batches:
+    async with bus.subscribe(*READS[Stage.ALERT], group=STAGE, once=True, idle_s=TICK_S if live else None) as batches:
         async for batch in batches:
             metrics.batch.labels(STAGE).observe(len(batch))
             with metrics.stage_seconds.labels(STAGE).time():

@@ -1,24 +1,25 @@
-"""The one place that builds things: from a configuration to stages that can be started."""
+"""The one place that builds things: from a configuration to stages that can be started.
+
+What a stage alone needs is imported when it is built: a process that delivers alerts loads no neural networks.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from monitor.align import Aligner
 from monitor.bus import Bus
 from monitor.config import Config
-from monitor.decide import Decider
-from monitor.fusion import Fusion
 from monitor.messages import Modality, Topic
 from monitor.metrics import Metrics
-from monitor.normality import Normality
 from monitor.sinks import Sink
-from monitor.speech import transcriber
-from monitor.voice import segmenters
-from workers import alert, deliver, encode, fuse, transcribe
-from workers.stage import Stage
+from workers import deliver
+from workers.stage import READS, Stage
+
+if TYPE_CHECKING:
+    from monitor.align import Aligner
+    from workers import fuse
 
 Run = Callable[[Bus], Awaitable[None]]
 """Reads and writes a bus until it is cancelled."""
@@ -26,14 +27,12 @@ Run = Callable[[Bus], Awaitable[None]]
 
 def groups(stages: Collection[Stage], sinks: Sequence[Sink]) -> Mapping[str, Sequence[Topic]]:
     """The consumer groups of these stages: a bus that knows them beforehand keeps everything for them."""
-    every: Mapping[Stage, Mapping[str, Sequence[Topic]]] = {
-        Stage.ENCODE: {encode.STAGE: encode.TOPICS},
-        Stage.TRANSCRIBE: {transcribe.STAGE: (Topic.AUDIO,)},
-        Stage.FUSE: {fuse.STAGE: (Topic.EMBEDDINGS,)},
-        Stage.ALERT: {alert.STAGE: alert.TOPICS},
-        Stage.DELIVER: dict.fromkeys(deliver.groups(sinks), (Topic.ALERTS,)),
+    return {
+        group: READS[stage]
+        for stage in stages
+        if READS[stage]
+        for group in (deliver.groups(sinks) if stage is Stage.DELIVER else (stage.value,))
     }
-    return {group: topics for stage in stages for group, topics in every.get(stage, {}).items()}
 
 
 def consumers(config: Config) -> tuple[Stage, ...]:
@@ -48,11 +47,17 @@ def consumer(stage: Stage, config: Config, metrics: Metrics, sinks: Sequence[Sin
 
 
 def _encode(config: Config, metrics: Metrics, _sinks: Sequence[Sink], _fast: bool) -> Run:
+    from workers import encode  # noqa: PLC0415
+
     encoders = encode.load(config.models)
     return lambda bus: encode.run(bus, encoders, metrics)
 
 
 def _transcribe(config: Config, metrics: Metrics, _sinks: Sequence[Sink], _fast: bool) -> Run:
+    from monitor.speech import transcriber  # noqa: PLC0415
+    from monitor.voice import segmenters  # noqa: PLC0415
+    from workers import transcribe  # noqa: PLC0415
+
     transcribes = transcriber(config.speech, config.models)
     hears = segmenters(config.speech, {name: camera.language for name, camera in config.cameras.items()})
     return lambda bus: transcribe.run(bus, hears, transcribes, metrics)
@@ -60,17 +65,25 @@ def _transcribe(config: Config, metrics: Metrics, _sinks: Sequence[Sink], _fast:
 
 def judges(config: Config) -> fuse.Judges:
     """The network, and what makes each camera's normality; raises ModelError saying what to install."""
+    from monitor.fusion import Fusion  # noqa: PLC0415
+    from monitor.normality import Normality  # noqa: PLC0415
+    from workers import fuse  # noqa: PLC0415
+
     network = Fusion.load(config.models)
     return fuse.Judges(network, partial(Normality, config.normality) if config.normality.enabled else _nothing)
 
 
 def aligner(config: Config, *, fast: bool) -> Aligner:
     """What lets the modalities that the configuration uses meet."""
+    from monitor.align import Aligner  # noqa: PLC0415
+
     uses = frozenset(Modality) if config.speech.enabled else frozenset({Modality.PICTURE, Modality.SOUND})
     return Aligner(config.fusion, live=not fast, uses=uses)
 
 
 def _fuse(config: Config, metrics: Metrics, _sinks: Sequence[Sink], fast: bool) -> Run:
+    from workers import fuse  # noqa: PLC0415
+
     judging = judges(config)
     return lambda bus: fuse.run(bus, aligner(config, fast=fast), judging, metrics)
 
@@ -80,11 +93,16 @@ def _nothing() -> None:
 
 
 def _alert(config: Config, metrics: Metrics, _sinks: Sequence[Sink], fast: bool) -> Run:
+    from monitor.decide import Decider  # noqa: PLC0415
+    from workers import alert  # noqa: PLC0415
+
     return lambda bus: alert.run(bus, Decider(config.alerts), metrics, live=not fast)
 
 
-def _deliver(_config: Config, metrics: Metrics, sinks: Sequence[Sink], _fast: bool) -> Run:
-    return lambda bus: deliver.run(bus, sinks, metrics)
+def _deliver(config: Config, metrics: Metrics, sinks: Sequence[Sink], _fast: bool) -> Run:
+    from workers import evidence  # noqa: PLC0415
+
+    return lambda bus: deliver.run(bus, evidence.reading(sinks, config, bus), metrics)
 
 
 BUILDERS: Final[Mapping[Stage, Callable[[Config, Metrics, Sequence[Sink], bool], Run]]] = {

@@ -21,9 +21,9 @@ from monitor.language import TextEncoder, text_encoder
 from monitor.messages import DeadLetter, Frame, Message, Topic
 from monitor.metrics import Metrics
 from monitor.vision import PictureEncoder, picture_encoder
+from workers.stage import READS, Stage
 
 STAGE: Final = "encode"
-TOPICS: Final = (Topic.VIDEO, Topic.AUDIO, Topic.TRANSCRIPTS)
 LIMIT: Final = 64
 """Records a batch: more would make the first of a backlog wait for the last."""
 
@@ -54,7 +54,7 @@ async def run(bus: Bus, encoders: Encoders, metrics: Metrics) -> None:
     }
     with ExitStack() as stack:
         threads = {topic: stack.enter_context(ThreadPoolExecutor(1, f"encode-{topic.value}")) for topic in encodes}
-        async with bus.subscribe(*TOPICS, group=STAGE, limit=LIMIT) as batches:
+        async with bus.subscribe(*READS[Stage.ENCODE], group=STAGE, limit=LIMIT) as batches:
             async for batch in batches:
                 metrics.batch.labels(STAGE).observe(len(batch))
                 with metrics.stage_seconds.labels(STAGE).time():

@@ -60,6 +60,26 @@ async def stop_on_signal() -> AsyncIterator[asyncio.Event]:
             loop.remove_signal_handler(number)
 
 
+async def until_stopped(serving: Awaitable[None], stop: asyncio.Event, end: Callable[[], None], *, within_s: float) -> None:
+    """Await a stage until a signal comes; then `end` lets it finish its batch, write its position down and leave, within a time."""
+    stage = asyncio.ensure_future(serving)
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait([stage, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if not stage.done():
+            log.info("stopping: the batch in work is finished first", at_most_s=within_s)
+            end()
+            _, late = await asyncio.wait([stage], timeout=within_s)
+            if late:
+                log.warning("stopped in the middle of a batch: it comes again", after_s=within_s)
+    finally:
+        for task in (stage, stopping):
+            task.cancel()
+        await asyncio.wait([stage, stopping])
+    if not stage.cancelled():
+        stage.result()
+
+
 async def first(*starts: Awaitable[object]) -> None:
     """Await whichever ends first, cancel the others, and raise what it raised."""
     tasks = [asyncio.ensure_future(start) for start in starts]

@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import threading
+import hashlib
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 import structlog
-from prometheus_client import start_http_server
 
-from monitor import logs, sinks
+from monitor import cache, logs, sinks
 from monitor.bus import Bus
 from monitor.config import Config
-from monitor.errors import ConfigError
+from monitor.errors import BusError, ConfigError
 from monitor.metrics import Metrics
 from monitor.sinks import Sink
 from workers import build, capture, summary, watch
-from workers.bus import open_bus
-from workers.lifecycle import first, stop_on_signal, supervise
+from workers.bus import following, open_bus
+from workers.governor import Follow, Governor, tell
+from workers.lifecycle import first, stop_on_signal, supervise, until_stopped
+from workers.serve import Condition, Vitals, served
 from workers.stage import Stage
 
 log = structlog.get_logger()
 
 DRAIN_S: Final = 30.0
 """After a signal, what is under way may take so long to reach the sinks."""
+FINISH_S: Final = 20.0
+"""A stage may take so long for its last batch; Kubernetes kills after 30 s."""
 LAG_EVERY_S: Final = 1.0
 
 
@@ -50,18 +52,39 @@ async def everything(
     config: Config, metrics: Metrics, out: Sequence[Sink], *, paths: Sequence[Path] = (), fast: bool = False
 ) -> tuple[capture.Failure, ...]:
     """Run all stages on one bus until the sources have ended and every alert is delivered; return the cameras that were given up."""
-    begun = time.perf_counter()
-    runs = {stage: build.consumer(stage, config, metrics, out, fast=fast) for stage in build.consumers(config)}
-    log.info("models loaded", seconds=round(time.perf_counter() - begun, 1))
-    with served(config, metrics):
-        async with stop_on_signal() as stop, open_bus(config, metrics, build.groups(runs, out)) as bus:
-            cameras = capture.CaptureWorker(bus, config.capture, metrics, fast=fast)
+    vitals = Vitals()
+    with served(config.metrics, metrics, vitals):
+        begun = time.perf_counter()
+        runs = {stage: build.consumer(stage, config, metrics, out, fast=fast) for stage in build.consumers(config)}
+        log.info("models loaded", seconds=round(time.perf_counter() - begun, 1))
+        groups = build.groups(runs, out)
+        async with stop_on_signal() as stop, open_bus(config, metrics, groups) as bus:
+            cameras = _capture(config, bus, metrics, fast=fast)
+            vitals.conditions = {**_watches(cameras), "assigned": lambda: metrics.board.joined(tuple(groups))}
             watching = asyncio.ensure_future(_watch_then_drain(cameras, config, bus, stop, paths))
             stages = [supervise(stage, partial(run, bus)) for stage, run in runs.items()]
-            await first(watching, depth(bus, metrics, tuple(build.groups(runs, out))), *stages)
+            await first(watching, vitals.beat(), depth(bus, metrics, tuple(groups)), *stages)
     for sink in out:
         await sink.close()
     return watching.result()
+
+
+def _capture(config: Config, bus: Bus, metrics: Metrics, *, fast: bool = False, follow: Follow | None = None) -> capture.CaptureWorker:
+    """Make what watches the cameras; only whoever waits for the stages takes all there is, whatever happens."""
+    governor = None if fast else Governor(config.capture.pressure, metrics)
+    return capture.CaptureWorker(bus, config.capture, metrics, fast=fast, governor=governor, follow=follow, folder=spool_folder(config))
+
+
+def spool_folder(config: Config) -> Path | None:
+    """Where this process keeps what a broker does not take: one folder a bus, so that nothing is taken to another's."""
+    if config.bus == "memory://":
+        return None
+    parent = Path(config.capture.spool.folder).expanduser() if config.capture.spool.folder else cache.cache_dir() / "spool"
+    return parent / hashlib.sha256(f"{config.bus.partition('?')[0]} {config.topic_prefix}".encode()).hexdigest()[:12]
+
+
+def _watches(cameras: capture.CaptureWorker) -> dict[str, Condition]:
+    return {"cameras": lambda: cameras.begun, "bus": lambda: cameras.connected}
 
 
 async def _watch_then_drain(
@@ -78,6 +101,10 @@ async def _watch_then_drain(
         await asyncio.wait_for(bus.drain(), DRAIN_S if stop.is_set() else None)
     except TimeoutError:
         log.warning("stopped before everything was processed", after_s=DRAIN_S)
+    except BusError as error:
+        if not stop.is_set():
+            raise
+        log.warning("stopped without its broker: what is under way is processed when it is back", error=str(error))
     return await cameras.wait()
 
 
@@ -89,41 +116,29 @@ async def depth(bus: Bus, metrics: Metrics, groups: Sequence[str]) -> None:
         await asyncio.sleep(LAG_EVERY_S)
 
 
-async def one(stage: Stage, config: Config, paths: Sequence[Path]) -> int:
-    """Run one stage on a shared bus until a signal comes; files that capture reads end it."""
+async def one(stage: Stage, config: Config, paths: Sequence[Path], instance: str | None = None) -> int:
+    """Run one stage on a shared bus until a signal comes; files that capture reads end it.
+
+    A process that comes back with the same `instance` gets its partitions back at once, and no other has to stop for it (KIP-345).
+    """
     if config.bus == "memory://":
         raise ConfigError(f"`worker {stage}` needs a bus that processes share: set `bus: kafka://host:port`")
     logs.configure(config.log_level, json=True)
     metrics = Metrics(max_cameras=config.metrics.max_cameras)
     out = sinks.sinks(config.sinks) if stage is Stage.DELIVER else ()
-    run = None if stage is Stage.CAPTURE else build.consumer(stage, config, metrics, out, fast=False)
-    with served(config, metrics):
-        async with stop_on_signal() as stop, open_bus(config, metrics, build.groups([stage], out)) as bus:
+    vitals = Vitals()
+    groups = build.groups([stage], out)
+    with served(config.metrics, metrics, vitals):
+        run = None if stage is Stage.CAPTURE else build.consumer(stage, config, metrics, out, fast=False)
+        async with stop_on_signal() as stop, open_bus(config, metrics, groups, instance) as bus:
             if run is None:
-                await _watch_then_drain(capture.CaptureWorker(bus, config.capture, metrics), config, bus, stop, paths)
+                cameras = _capture(config, bus, metrics, follow=following(config, metrics))
+                vitals.conditions = _watches(cameras)
+                await first(_watch_then_drain(cameras, config, bus, stop, paths), vitals.beat())
             else:
-                await first(supervise(stage, partial(run, bus)), stop.wait())
+                vitals.conditions = {"bus": lambda: True, "assigned": lambda: metrics.board.joined(tuple(groups))}
+                serving = until_stopped(supervise(stage, partial(run, bus)), stop, bus.end, within_s=FINISH_S)
+                await first(serving, tell(bus, metrics), vitals.beat())
     for sink in out:
         await sink.close()
     return 0
-
-
-@contextmanager
-def served(config: Config, metrics: Metrics) -> Iterator[None]:
-    """Serve /metrics; a port that is taken is a clear error."""
-    if not config.metrics.enabled:
-        yield
-        return
-    where = f"{config.metrics.host}:{config.metrics.port}"
-    try:
-        server, thread = start_http_server(config.metrics.port, config.metrics.host, metrics.registry)
-    except OSError as error:
-        raise ConfigError(f"metrics: can't listen on {where}: {error.strerror}: set metrics.port, or metrics.enabled: false") from error
-    log.info("metrics", url=f"http://{config.metrics.host}:{server.server_port}/metrics")
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        assert isinstance(thread, threading.Thread)
-        thread.join()

@@ -12,7 +12,7 @@ from film import Command
 def test_help_names_every_command(scenewatch: Command) -> None:
     shown = scenewatch("--help")
     assert shown.returncode == 0
-    for name in ("demo", "run", "worker", "check", "models", "eval", "bench", "train", "schema"):
+    for name in ("demo", "run", "worker", "check", "evidence", "replay", "models", "eval", "bench", "train", "schema"):
         assert name in shown.stdout
 
 

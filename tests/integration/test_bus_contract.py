@@ -11,9 +11,10 @@ from typing import TypeAlias
 import pytest
 
 from monitor import codec
+from monitor.brokers import brokers
 from monitor.bus import Record
 from monitor.errors import BusError, MessageError
-from monitor.kafka import KafkaBus, brokers
+from monitor.kafka import KafkaBus
 from monitor.memory import MemoryBus
 from monitor.messages import MAX_BYTES, CameraState, DeadLetter, Frame, Mark, Message, Modality, Ref, Sound, State, Topic
 from monitor.metrics import Metrics

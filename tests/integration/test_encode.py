@@ -12,10 +12,11 @@ import pytest
 
 from monitor.bus import Record
 from monitor.config import Models
+from monitor.jpeg import Image, encode_jpeg
 from monitor.memory import MemoryBus
 from monitor.messages import DeadLetter, Embedding, Frame, Mark, Message, Modality, Sound, Topic, Transcript, floats
 from monitor.metrics import Metrics
-from monitor.vision import Image, PictureFeatures, encode_jpeg
+from monitor.vision import PictureFeatures
 from workers.encode import Encoders, load, run
 
 BOTH = (Modality.PICTURE, Modality.SOUND, Modality.TEXT)

@@ -30,9 +30,10 @@ from monitor.messages import (
 )
 from monitor.metrics import Metrics
 from workers import alert, fuse
+from workers.stage import READS, Stage
 
 HAS = (Modality.PICTURE, Modality.SOUND, Modality.TEXT)
-GROUPS = {"fuse": (Topic.EMBEDDINGS,), "alert": alert.TOPICS, "see": (Topic.SCORES, Topic.ALERTS)}
+GROUPS = {"fuse": (Topic.EMBEDDINGS,), "alert": READS[Stage.ALERT], "see": (Topic.SCORES, Topic.ALERTS)}
 ALERTS = Alerts(
     rules={"fight": Rule(clear_after=2), "distress": Rule(clear_after=2)}, watch={"help": Phrase(phrases=("help me",))}, offline_after_s=5
 )

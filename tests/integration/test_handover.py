@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
+from monitor.brokers import brokers
 from monitor.bus import Batch
+from monitor.config import Kafka
 from monitor.errors import BusError
-from monitor.kafka import KafkaBus, brokers
+from monitor.kafka import KafkaBus
 from monitor.messages import Alert, CameraState, Modality, Phase, Severity, State, Topic
 from monitor.metrics import Metrics
 from monitor.subscription import COMMIT_S, KafkaSubscription
@@ -24,7 +26,7 @@ def state(number: int, camera: str = "door") -> CameraState:
 
 @asynccontextmanager
 async def opened(url: str, prefix: str, partitions: int = 1, instance: str | None = None) -> AsyncIterator[KafkaBus]:
-    bus = KafkaBus(brokers(url + "?session_s=1"), Metrics(), prefix=prefix, partitions=partitions, instance=instance)
+    bus = KafkaBus(brokers(url + "?session_s=1"), Metrics(), prefix=prefix, kafka=Kafka(partitions=partitions), instance=instance)
     await bus.start()
     try:
         yield bus

@@ -10,9 +10,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 
-from monitor.config import Config
+from monitor.brokers import Brokers, brokers
+from monitor.config import Config, Kafka
 from monitor.errors import BusError
-from monitor.kafka import Brokers, KafkaBus, brokers
+from monitor.kafka import KafkaBus
 from monitor.messages import CameraState, State, Topic
 from monitor.metrics import Metrics
 from workers.bus import open_bus
@@ -39,7 +40,7 @@ async def test_a_broker_that_is_not_there_is_named_and_what_to_do_is_said(closed
 
 async def test_topics_are_made_with_the_prefix_and_equally_many_partitions(kafka_url: str) -> None:
     at = brokers(kafka_url)
-    bus = KafkaBus(at, Metrics(), prefix="shared.", partitions=5)
+    bus = KafkaBus(at, Metrics(), prefix="shared.", kafka=Kafka(partitions=5))
     await bus.start()
     await bus.close()
     admin = AIOKafkaAdminClient(bootstrap_servers=list(at.hosts))

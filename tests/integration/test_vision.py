@@ -8,8 +8,9 @@ import torch
 
 from monitor.config import Models
 from monitor.errors import ModelError
+from monitor.jpeg import Image
 from monitor.models import locate
-from monitor.vision import Image, OpenVinoPictures, PictureEncoder, TorchPictures, picture_encoder
+from monitor.vision import OpenVinoPictures, PictureEncoder, TorchPictures, picture_encoder
 
 
 @pytest.fixture(scope="module", params=["openvino", "torch"])

@@ -201,6 +201,15 @@ def test_an_utterance_that_begins_before_its_mark_is_held_by_later_windows() -> 
     assert [(window.until, len(window.texts)) for window in windows if window.final] == [(10.5, 0), (11, 0), (11.5, 1), (12, 1)]
 
 
+def test_words_that_are_ahead_do_not_use_up_the_patience_for_picture_and_sound() -> None:
+    aligner = Aligner(SETTINGS, live=True)
+    early = [window for each in (mark(TEXT, 30), *halves(PICTURE, 10, 12)) for window in aligner.push(each)]
+    assert early == []
+    windows = [window for each in halves(SOUND, 10, 12) for window in aligner.push(each)]
+    assert [window.until for window in windows if window.revision == 0] == [10.5, 11, 11.5, 12]
+    assert all(window.complete for window in windows)
+
+
 def key(window: Window) -> tuple[float, int]:
     return window.until, window.revision
 

@@ -19,6 +19,7 @@ from monitor.messages import (
     MAX_BYTES,
     TOPIC_MESSAGES,
     Alert,
+    Behind,
     CameraState,
     DeadLetter,
     Embedding,
@@ -28,6 +29,8 @@ from monitor.messages import (
     Message,
     Modality,
     Phase,
+    Pressure,
+    Progress,
     Ref,
     Score,
     Severity,
@@ -74,6 +77,7 @@ TRANSCRIPTS = stamped(
     model=TEXT,
 )
 JUDGEMENT = st.builds(Judgement, kind=TEXT, probability=SHARE, parts=PARTS)
+BEHIND = st.builds(Behind, partition=st.integers(0, 99), records=st.integers(0, 2**40), seconds=NUMBER)
 ANY: dict[type[Message], st.SearchStrategy[Any]] = {
     Frame: stamped(
         Frame,
@@ -135,6 +139,17 @@ ANY: dict[type[Message], st.SearchStrategy[Any]] = {
         sounds=REFS,
         models=MODELS,
     ),
+    Progress: st.builds(
+        Progress,
+        camera=CAMERA,
+        at=TIME,
+        member=TEXT,
+        behind=st.lists(st.builds(Behind, partition=st.integers(0, 99), records=st.integers(0, 2**40), seconds=NUMBER), max_size=3).map(
+            tuple
+        ),
+        leaving=st.booleans(),
+    ),
+    Pressure: st.builds(Pressure, camera=CAMERA, at=TIME, member=TEXT, step=st.integers(0, 4), takes=TEXT, seconds=NUMBER),
     DeadLetter: st.builds(DeadLetter, camera=CAMERA, at=TIME, reason=TEXT, ref=REF, data=st.binary()),
 }
 """Sound messages of every class."""

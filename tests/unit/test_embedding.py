@@ -7,8 +7,9 @@ import numpy.typing as npt
 
 from monitor.bus import Record
 from monitor.embedding import Sounds, pictures, texts
+from monitor.jpeg import Image, encode_jpeg
 from monitor.messages import Embedding, Frame, Mark, Message, Modality, Ref, Sound, Topic, Transcript, floats
-from monitor.vision import Image, PictureFeatures, encode_jpeg
+from monitor.vision import PictureFeatures
 
 BOTH = (Modality.PICTURE, Modality.SOUND, Modality.TEXT)
 

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from workers.lifecycle import CRASHES, first, stop_on_signal, supervise
+from workers.lifecycle import CRASHES, first, stop_on_signal, supervise, until_stopped
 
 
 class Stage:
@@ -63,3 +63,55 @@ async def test_a_signal_sets_the_event() -> None:
     async with stop_on_signal() as stop:
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.wait_for(stop.wait(), 1)
+
+
+class Batches:
+    """A bus that hands out batches until it is told to end."""
+
+    def __init__(self) -> None:
+        self.ending = asyncio.Event()
+        self.done: list[str] = []
+
+    def end(self) -> None:
+        self.ending.set()
+
+    async def stage(self, seconds: float) -> None:
+        while not self.ending.is_set():
+            self.done.append("begun")
+            await asyncio.sleep(seconds)
+            self.done.append("finished")
+        self.done.append("left")
+
+
+async def test_a_stage_that_is_stopped_finishes_its_batch_and_leaves() -> None:
+    bus, stop = Batches(), asyncio.Event()
+    serving = asyncio.ensure_future(until_stopped(bus.stage(0.1), stop, bus.end, within_s=5))
+    await asyncio.sleep(0.05)
+    stop.set()
+    await serving
+    assert bus.done == ["begun", "finished", "left"]
+
+
+async def test_a_batch_that_takes_too_long_is_broken_off() -> None:
+    bus, stop = Batches(), asyncio.Event()
+    stop.set()
+    await asyncio.wait_for(until_stopped(bus.stage(60), stop, bus.end, within_s=0.05), 5)
+    assert bus.done == ["begun"]
+
+
+async def test_what_a_stage_dies_of_is_raised() -> None:
+    async def fails() -> None:
+        raise ValueError("stage")
+
+    with pytest.raises(ValueError, match="stage"):
+        await until_stopped(fails(), asyncio.Event(), Batches().end, within_s=1)
+
+
+async def test_cancelling_the_wait_cancels_the_stage() -> None:
+    bus = Batches()
+    serving = asyncio.ensure_future(until_stopped(bus.stage(60), asyncio.Event(), bus.end, within_s=1))
+    await asyncio.sleep(0.01)
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    assert bus.done == ["begun"]

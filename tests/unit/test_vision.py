@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from monitor.errors import MessageError
-from monitor.vision import decode_jpeg, encode_jpeg, jpeg_size, squeeze
+from monitor.jpeg import decode_jpeg, encode_jpeg, jpeg_size
+from monitor.vision import squeeze
 
 
 def picture(width: int = 64, height: int = 48) -> np.ndarray:

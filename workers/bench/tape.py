@@ -42,6 +42,9 @@ class Tape:
     async def drain(self) -> None:
         """Everything has been processed."""
 
+    def end(self) -> None:
+        """Nothing: it ends by itself."""
+
     async def close(self) -> None:
         """Nothing to let go of."""
 

@@ -9,9 +9,10 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
+from monitor.jpeg import decode_jpeg
 from monitor.messages import floats
 from monitor.motion import MOTION, STEP_S
-from monitor.vision import PictureEncoder, decode_jpeg
+from monitor.vision import PictureEncoder
 from workers.training.bank import Bank, Span, Tokens, Track, cached, gather
 from workers.training.compose import HOP_S
 from workers.training.render import Sample, as_it_is, film, frames_of, refilmed

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
-
-from rich.console import Console
 
 from monitor.messages import Topic
 from workers.bench.chaos import faults
 from workers.bench.chaos.counted import KEYS, Counted, count
-from workers.bench.chaos.plant import Plant, cameras, looking, plant
+from workers.bench.chaos.plant import cameras, looking, plant
 from workers.stage import Stage
 
 STARTS_AT: Final = 1_800_000_000.0

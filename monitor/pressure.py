@@ -1,0 +1,115 @@
+"""The ladder: what capture takes less, step by step, while the stages behind it do not keep up, and takes again when they do.
+
+Pure: time and lag are data. A step down needs a lag over its limit that has lasted and does not shrink; a step up needs
+a lag under a lower limit that has lasted longer. In between, everything stays: no flapping.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+from monitor.config import Pressure
+
+STAGES: Final = frozenset({"encode", "transcribe", "fuse", "alert"})
+"""Whose lag counts."""
+
+
+class Step(IntEnum):
+    """What is taken; each less than the one before."""
+
+    ALL = 0
+    HALF = 1
+    KEY = 2
+    NO_PICTURE = 3
+    NOTHING = 4
+
+    @property
+    def takes(self) -> str:
+        """In words."""
+        return _WORDS[self]
+
+    @property
+    def every(self) -> int:
+        """Of so many frames that would be sampled, one is."""
+        return {Step.ALL: 1, Step.HALF: 2}.get(self, 4)
+
+
+_WORDS: Final = {
+    Step.ALL: "everything",
+    Step.HALF: "half of the frames",
+    Step.KEY: "key frames only, a quarter of the frames at most",
+    Step.NO_PICTURE: "sound only",
+    Step.NOTHING: "neither picture nor sound",
+}
+
+
+class Reading(NamedTuple):
+    """How far the slowest stage is behind at a time."""
+
+    at: float
+    """Any clock that never runs backwards, in seconds."""
+    lag_s: float
+    excused_s: float = 0.0
+    """How much of it is the broker's: sound that waited for it is not given up for having waited."""
+
+
+@dataclass(slots=True)
+class Valve:
+    """What the cameras' threads may take now; the event loop turns it."""
+
+    step: Step = Step.ALL
+
+
+@dataclass(slots=True)
+class Ladder:
+    """Goes down and up one step at a time."""
+
+    limits: Pressure
+    step: Step = Step.ALL
+    since: float | None = None
+    """Since when it is not on its first step."""
+    _over: Reading | None = field(default=None, init=False)
+    _under: float = field(default=math.inf, init=False)
+
+    def push(self, reading: Reading) -> bool:
+        """Take in a reading, none earlier than the last; returns whether the step changed."""
+        before = self.step
+        self._note(reading)
+        if self._over is not None and reading.at - self._over.at >= self.limits.down_after_s:
+            grows = reading.lag_s >= self._over.lag_s
+            self._over = reading
+            if grows and self.step < self._lowest(reading):
+                self.step = Step(self.step + 1)
+        elif reading.at - self._under >= self.limits.up_after_s and self.step > Step.ALL:
+            self._under = reading.at
+            self.step = Step(self.step - 1)
+        if self.step is Step.ALL:
+            self.since = None
+        elif self.since is None:
+            self.since = reading.at
+        return self.step is not before
+
+    def _note(self, reading: Reading) -> None:
+        """Remember since when the lag is over its limit, or under the lower one."""
+        if reading.lag_s < self.limits.lag_s:
+            self._over = None
+        elif self._over is None:
+            self._over = reading
+        if not self._is_under(reading):
+            self._under = math.inf
+        elif self._under > reading.at:
+            self._under = reading.at
+        if self._is_under(reading):
+            self._over = None
+
+    def _is_under(self, reading: Reading) -> bool:
+        """Sound comes back as soon as its own lag has halved; picture, when nearly nothing is left."""
+        if self.step is Step.NOTHING:
+            return reading.lag_s - reading.excused_s <= self.limits.sound_lag_s / 2
+        return reading.lag_s <= self.limits.clear_lag_s
+
+    def _lowest(self, reading: Reading) -> Step:
+        return Step.NOTHING if reading.lag_s - reading.excused_s >= self.limits.sound_lag_s else Step.NO_PICTURE
