@@ -24,6 +24,7 @@ from monitor.messages import (
     DeadLetter,
     Embedding,
     Frame,
+    Learned,
     Message,
     Pressure,
     Progress,
@@ -99,6 +100,8 @@ def payload_bytes(message: Message) -> int:
         return len(message.pcm)
     if isinstance(message, Embedding):
         return len(message.vector) + len(message.grid) + len(message.motion)
+    if isinstance(message, Learned):
+        return len(message.data)
     return 0
 
 
@@ -154,7 +157,7 @@ def _content_fault(message: Message) -> str:  # noqa: PLR0911 - one line a class
             return _word_fault(message.words) or _share_fault(message.probability) or _number_fault(*message.parts.values())
         case Progress():
             return "" if _is_time(message.at) and all(part.partition >= 0 <= part.records for part in message.behind) else _BEHIND_FAULT
-        case CameraState() | DeadLetter() | Pressure():
+        case CameraState() | DeadLetter() | Learned() | Pressure():
             return "" if _is_time(message.at) else "has a time that is none"
         case _:
             return ""

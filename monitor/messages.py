@@ -37,6 +37,7 @@ class Topic(StrEnum):
     SCORES = "scores"
     ALERTS = "alerts"
     PRESSURE = "pressure"
+    NORMALITY = "normality"
     DEAD_LETTER = "dead-letter"
 
 
@@ -266,6 +267,15 @@ class Pressure(Message, frozen=True, kw_only=True, tag="pressure"):
     """How far the slowest stage is behind."""
 
 
+class Learned(Message, frozen=True, kw_only=True, tag="learned"):
+    """What a camera's normality has become: the newest of each camera is kept for whoever goes on."""
+
+    at: float
+    """Event time up to which it was learned."""
+    data: bytes
+    """See `monitor.keeping`; empty when it is to be forgotten."""
+
+
 class DeadLetter(Message, frozen=True, kw_only=True, tag="dead-letter"):
     """A record that could not be decoded or processed, and why."""
 
@@ -286,6 +296,7 @@ TOPIC_MESSAGES: Final[dict[Topic, Any]] = {
     Topic.SCORES: Score | Mark,
     Topic.ALERTS: Alert,
     Topic.PRESSURE: Progress | Pressure,
+    Topic.NORMALITY: Learned,
     Topic.DEAD_LETTER: DeadLetter,
 }
 """What each topic carries."""

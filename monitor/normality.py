@@ -184,11 +184,12 @@ def _grid(item: Embedding) -> Floats:
 
 
 @dataclass(slots=True)
-class _Lane:
+class Lane:
     """One modality of one camera: what it waits for, and what it has become."""
 
     modality: Modality
-    settings: Settings
+    warm_up_s: float
+    memory: int
     seconds: float = 0.0
     """Of material so far."""
     newest: float = -math.inf
@@ -203,7 +204,7 @@ class _Lane:
     @property
     def learning(self) -> bool:
         """Not enough was seen to judge."""
-        return self.seconds < self.settings.warm_up_s
+        return self.seconds < self.warm_up_s
 
     def take(self, items: Iterable[Embedding]) -> None:
         """Feed what is new of a window."""
@@ -245,9 +246,9 @@ class _Lane:
         self.waiting.append(item)
         if len(self.waiting) > SETTLE:
             self.waiting = self.waiting[::2]
-        if self.seconds >= self.settings.warm_up_s * FIRST and len(self.waiting) > 1:
+        if self.seconds >= self.warm_up_s * FIRST and len(self.waiting) > 1:
             make = PictureWatcher if self.modality is Modality.PICTURE else SoundWatcher
-            self.watcher = make(self.settings.memory, self.waiting)
+            self.watcher = make(self.memory, self.waiting)
             self.waiting = []
 
 
@@ -261,7 +262,22 @@ class Normality:
     """One camera's. Deterministic: the same windows in the same order are judged the same."""
 
     def __init__(self, settings: Settings) -> None:
-        self._lanes = {modality: _Lane(modality, settings) for modality in KINDS}
+        self._lanes = {modality: Lane(modality, settings.warm_up_s, settings.memory) for modality in KINDS}
+
+    @property
+    def lanes(self) -> dict[Modality, Lane]:
+        """What each modality has become; `monitor.keeping` makes bytes of it."""
+        return self._lanes
+
+    @property
+    def settled(self) -> bool:
+        """Whether there is anything that took long to learn."""
+        return any(lane.watcher is not None for lane in self._lanes.values())
+
+    def adopt(self, lanes: dict[Modality, Lane]) -> None:
+        """Go on from what another has learned, unless it was set to learn otherwise."""
+        if {modality: _set(lane) for modality, lane in lanes.items()} == {modality: _set(lane) for modality, lane in self._lanes.items()}:
+            self._lanes = lanes
 
     def judge(self, window: Window) -> tuple[tuple[Judgement, ...], bool]:
         """Judge a window of revision 0 and learn from it; and whether anything that the camera has is still being learned."""
@@ -275,3 +291,8 @@ class Normality:
                 judgements.append(Judgement(kind=kind, probability=chance, parts={modality: chance}))
         learning = any(self._lanes[modality].learning for modality in window.modalities if modality in KINDS)
         return tuple(judgements), learning
+
+
+def _set(lane: Lane) -> tuple[float, int]:
+    """How a lane was set to learn."""
+    return lane.warm_up_s, lane.memory

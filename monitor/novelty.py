@@ -79,14 +79,15 @@ class Seen:
 class Places:
     """Examples of what each place of a camera's picture looks like; at most `memory` of them."""
 
+    DERIVED: Final = ("_near", "_spread", "_lengths")
+
     def __init__(self, memory: int, grids: Floats, motions: Floats) -> None:
         """Settle on a metric, a stillness and the first examples. grids: [n, 49, 112]; motions: [n, 16] (n may be 0 there)."""
         flat = grids.reshape(-1, CHANNELS)
         variance, axes = np.linalg.eigh(np.cov(flat.T.astype(np.float64)))
         self._mean = flat.mean(0)
         self._whiten = (axes / np.sqrt(np.maximum(variance, 0) + SHRINK * variance.mean() + 1e-9)).astype(np.float32)
-        self._near = _near()
-        self._spread = _spread()
+        self._near, self._spread = _near(), _spread()
         self._still = max(float(np.quantile(motions @ self._spread.T, QUIET)), 1e-3) if len(motions) else 1.0
         self._memory = max(memory, SMALLEST)
         self.least = self._steps(grids)
@@ -113,6 +114,13 @@ class Places:
         """Each example's squared length, for the places that are compared with it."""
         self._place = np.zeros(self._memory, np.intp)
         self._used = np.full(self._memory, -math.inf)
+
+    def derive(self) -> None:
+        """Work out what follows from the rest."""
+        self._near, self._spread = _near(), _spread()
+        self._lengths = np.full((PLACES, self._memory), np.inf, np.float32)
+        for slot in range(self._count):
+            self._put(slot, self._examples[slot], int(self._place[slot]), float(self._used[slot]))
 
     def _white(self, grids: Floats) -> Floats:
         white: Floats = (grids - self._mean) @ self._whiten
@@ -187,15 +195,14 @@ class Heard:
 class Sounds:
     """Examples of what a camera hears; at most `memory` of them, a fair sample of all that was learned."""
 
+    DERIVED: Final = ("_project",)
+
     def __init__(self, memory: int, vectors: Floats) -> None:
         """Settle on a metric, from vectors [n, features]; they are not learned yet."""
-        rng = np.random.default_rng(0)
         self._mean = vectors.mean(0)
         deviation = vectors.std(0)
-        scale = 1 / (deviation + 0.05 * deviation.mean() + 1e-6)
-        project = rng.standard_normal((vectors.shape[1], WIDTH)).astype(np.float32) / np.float32(math.sqrt(WIDTH))
-        self._project = (scale[:, None] * project).astype(np.float32)
-        self._rng = rng
+        self._scale = 1 / (deviation + 0.05 * deviation.mean() + 1e-6)
+        self._rng = self.derive()
         self._count = self._learned = self._measured = 0
         self._usual = 0.0
         """The median distance of an example from its nearest: among sounds that hardly differ, smaller differences are noise."""
@@ -203,6 +210,13 @@ class Sounds:
         self._squares = np.zeros(memory, np.float32)
         self._times = np.full(memory, -math.inf)
         self._close = np.full((memory, NEAREST), np.inf, np.float32)
+
+    def derive(self) -> np.random.Generator:
+        """Work out the projection, which is the same for every camera; gives the numbers that follow it."""
+        rng = np.random.default_rng(0)
+        project = rng.standard_normal((len(self._scale), WIDTH)).astype(np.float32) / np.float32(math.sqrt(WIDTH))
+        self._project = (self._scale[:, None] * project).astype(np.float32)
+        return rng
 
     def hear(self, vector: Floats, time: float) -> Heard:
         """Put a sound's vector beside what is kept."""

@@ -124,7 +124,7 @@ def specs(kafka: Kafka, prefix: str, nodes: int) -> tuple[Spec, ...]:
     )
 
 
-def settings(topic: Topic, kafka: Kafka) -> Settings:
+def settings(topic: Topic, kafka: Kafka) -> Settings:  # noqa: PLR0911 - one line a topic
     """How long a topic keeps what, and in what pieces."""
     keep = kafka.retention
     match topic:
@@ -134,6 +134,8 @@ def settings(topic: Topic, kafka: Kafka) -> Settings:
             return Settings(retention_ms=kept_ms, retention_bytes=kept_bytes, segment_ms=max(kept_ms // 8, MINUTE_MS), segment_bytes=size)
         case Topic.CAMERAS:  # a state is compacted away only when every stage has long seen it
             return Settings(cleanup_policy="compact", min_compaction_lag_ms=DAY_MS, segment_bytes=16 * 2**20)
+        case Topic.NORMALITY:
+            return Settings(cleanup_policy="compact", segment_ms=DAY_MS // 4, segment_bytes=64 * 2**20)
         case Topic.EMBEDDINGS:
             return _for_days(keep.embeddings_days)
         case Topic.TRANSCRIPTS | Topic.SCORES:

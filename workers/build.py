@@ -66,11 +66,11 @@ def _transcribe(config: Config, metrics: Metrics, _sinks: Sequence[Sink], _fast:
 def judges(config: Config) -> fuse.Judges:
     """The network, and what makes each camera's normality; raises ModelError saying what to install."""
     from monitor.fusion import Fusion  # noqa: PLC0415
-    from monitor.normality import Normality  # noqa: PLC0415
+    from monitor.keeping import Remembered  # noqa: PLC0415
     from workers import fuse  # noqa: PLC0415
 
     network = Fusion.load(config.models)
-    return fuse.Judges(network, partial(Normality, config.normality) if config.normality.enabled else _nothing)
+    return fuse.Judges(network, partial(Remembered, config.normality) if config.normality.enabled else _nothing)
 
 
 def aligner(config: Config, *, fast: bool) -> Aligner:

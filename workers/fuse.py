@@ -6,16 +6,25 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
+
+import structlog
 
 from monitor.align import Aligner, Window
 from monitor.bus import Batch, Bus
+from monitor.errors import MessageError
 from monitor.holding import Holding
-from monitor.messages import Embedding, Judgement, Mark, Score, Topic
+from monitor.messages import Embedding, Judgement, Learned, Mark, Score, Topic
 from monitor.metrics import Metrics
 from monitor.scoring import score
 
+log: Any = structlog.get_logger()
+
 STAGE: Final = "fuse"
+KEEP_S: Final = 60.0
+"""Event time after which what a camera's normality has learned is kept again: so much is lost when this process dies."""
+NEWEST: Final = 10_000
+"""Records of what was learned that are read back; compaction leaves about one a camera."""
 LIMIT: Final = 128
 """Records a batch; each closes about one window, and all of a batch's windows go through the network at once."""
 
@@ -41,6 +50,14 @@ class Usual(Protocol):
         """Judge a window of revision 0, and say whether it is still learning."""
         ...
 
+    def learned(self) -> bytes:
+        """What it has become; empty while that is nothing."""
+        ...
+
+    def resume(self, learned: bytes, /) -> None:
+        """Go on from what it had become. Raises MessageError for bytes that are none of its own."""
+        ...
+
 
 @dataclass(slots=True)
 class Judges:
@@ -51,6 +68,10 @@ class Judges:
     """Makes the normality of a camera that is new; None where it is off."""
     _usual: dict[str, Usual | None] = field(default_factory=dict)
     _open: dict[str, dict[float, Score]] = field(default_factory=dict)
+    _kept: dict[str, float] = field(default_factory=dict)
+    """By camera: up to when what was learned is kept."""
+    _learned: dict[str, bytes] = field(default_factory=dict)
+    """By camera that has not come yet: what another learned of it."""
     """By camera and end: revision 0, until the final one has come."""
 
     def __call__(self, items: Sequence[Window | Mark]) -> list[Score | Mark]:
@@ -61,8 +82,27 @@ class Judges:
 
     def forget(self, camera: str) -> None:
         """Let go of a camera, as if it had never been there."""
-        self._usual.pop(camera, None)
-        self._open.pop(camera, None)
+        for known in (self._usual, self._open, self._kept, self._learned):
+            known.pop(camera, None)
+
+    def remember(self, learned: Learned) -> None:
+        """Take in what another learned of a camera, for when its windows come."""
+        self._learned[learned.camera] = learned.data
+
+    def to_keep(self, scores: Sequence[Score | Mark]) -> list[Learned]:
+        """What cameras have become, of those that it is time for; and what is to be forgotten, because its camera has ended."""
+        return [learned for made in scores for learned in self._to_keep(made)]
+
+    def _to_keep(self, made: Score | Mark) -> Iterator[Learned]:
+        if isinstance(made, Mark):
+            if self._kept.pop(made.camera, None) is not None:
+                yield Learned(camera=made.camera, at=made.until, data=b"")
+            return
+        usual = self._usual.get(made.camera)
+        if made.revision == 0 and usual is not None and made.until >= self._kept.setdefault(made.camera, made.until) + KEEP_S:
+            self._kept[made.camera] = made.until
+            if data := usual.learned():
+                yield Learned(camera=made.camera, at=made.until, data=data)
 
     def _each(self, items: Sequence[Window | Mark], known: Iterator[Judged]) -> Iterator[Score | Mark]:
         for item in items:
@@ -76,13 +116,23 @@ class Judges:
 
     def _first(self, window: Window, fused: Judged) -> Score:
         if window.camera not in self._usual:
-            self._usual[window.camera] = self.normality()
+            self._usual[window.camera] = self._new(window.camera)
         usual = self._usual[window.camera]
         unusual, learning = ((), False) if usual is None else usual.judge(window)
         made = score(window, fused, unusual, learning=learning, models=(self.network.name,))
         if not window.final:
             self._open.setdefault(window.camera, {})[window.until] = made
         return made
+
+    def _new(self, camera: str) -> Usual | None:
+        """A camera's normality, with what another has learned of it."""
+        usual, learned = self.normality(), self._learned.pop(camera, b"")
+        if usual is not None and learned:
+            try:
+                usual.resume(learned)
+            except MessageError as error:
+                log.warning("what is usual for a camera is learned anew", camera=camera, error=str(error))
+        return usual
 
     def _final(self, window: Window, fused: Judged | None) -> Score:
         """Normality has judged this window before: it reads no words, and must not learn a window twice."""
@@ -106,16 +156,27 @@ async def run(bus: Bus, aligner: Aligner, judges: Judges, metrics: Metrics) -> N
                 metrics.records_in.labels(STAGE, Topic.EMBEDDINGS.value).inc(len(batch))
                 metrics.batch.labels(STAGE).observe(len(batch))
                 with metrics.stage_seconds.labels(STAGE).time():
-                    for camera in holding.forget(batch.lost):
-                        aligner.forget(camera)
-                        judges.forget(camera)
+                    await _hand_over(bus, batch, aligner, judges, holding)
                     closed = _closed(aligner, batch, holding, metrics)
                     if closed:
                         scores = await loop.run_in_executor(thread, judges, closed)
                         if not batch.again:
                             await bus.publish(Topic.SCORES, scores)
                             _count(metrics, closed, scores)
+                            if learned := await loop.run_in_executor(thread, judges.to_keep, scores):
+                                await bus.publish(Topic.NORMALITY, learned)
                     batches.keep(holding.keep(lambda _, camera: aligner.needed(camera)))
+
+
+async def _hand_over(bus: Bus, batch: Batch, aligner: Aligner, judges: Judges, holding: Holding) -> None:
+    """Forget the cameras of partitions that were lost, and learn what is known of those that were gained."""
+    for camera in holding.forget(batch.lost):
+        aligner.forget(camera)
+        judges.forget(camera)
+    for partition in batch.gained:
+        for record in await bus.newest(Topic.NORMALITY, partition, NEWEST):
+            if isinstance(record.message, Learned):
+                judges.remember(record.message)
 
 
 def _closed(aligner: Aligner, batch: Batch, holding: Holding, metrics: Metrics) -> list[Window | Mark]:

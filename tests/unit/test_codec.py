@@ -25,6 +25,7 @@ from monitor.messages import (
     Embedding,
     Frame,
     Judgement,
+    Learned,
     Mark,
     Message,
     Modality,
@@ -150,6 +151,7 @@ ANY: dict[type[Message], st.SearchStrategy[Any]] = {
         leaving=st.booleans(),
     ),
     Pressure: st.builds(Pressure, camera=CAMERA, at=TIME, member=TEXT, step=st.integers(0, 4), takes=TEXT, seconds=NUMBER),
+    Learned: st.builds(Learned, camera=CAMERA, at=TIME, data=st.binary()),
     DeadLetter: st.builds(DeadLetter, camera=CAMERA, at=TIME, reason=TEXT, ref=REF, data=st.binary()),
 }
 """Sound messages of every class."""
