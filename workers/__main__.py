@@ -177,7 +177,7 @@ def evaluate(name: Literal["speech", "fusion", "normality"], *, data: Data = DAT
 
 
 @app.command
-def bench(name: Literal["stages", "cameras"], *, data: Data = DATA, json: JsonFile = None) -> int:
+def bench(name: Literal["stages", "cameras", "bus"], *, data: Data = DATA, json: JsonFile = None) -> int:
     """Measure how fast it is, on this machine."""
     from workers import bench  # noqa: PLC0415
     from workers.report import publish  # noqa: PLC0415

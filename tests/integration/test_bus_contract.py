@@ -20,13 +20,14 @@ from monitor.messages import MAX_BYTES, CameraState, DeadLetter, Frame, Mark, Me
 from monitor.metrics import Metrics
 
 AnyBus: TypeAlias = MemoryBus | KafkaBus
+BROKERS = {"tansu": "kafka_url", "apache": "apache_url"}
 PREFIXES = (f"t{number}." for number in itertools.count())
 
 
-@pytest.fixture(params=["memory", "memory-encoded", "kafka"])
+@pytest.fixture(params=["memory", "memory-encoded", "tansu", pytest.param("apache", marks=pytest.mark.kafka)])
 async def bus(request: pytest.FixtureRequest) -> AsyncIterator[AnyBus]:
-    if request.param == "kafka":
-        at = brokers(request.getfixturevalue("kafka_url") + "?session_s=1")
+    if request.param in BROKERS:
+        at = brokers(request.getfixturevalue(BROKERS[request.param]) + "?session_s=1")
         kafka = KafkaBus(at, Metrics(), prefix=next(PREFIXES))
         await kafka.start()
         yield kafka
