@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from monitor.languages import LANGUAGES
 from monitor.messages import Phase, Severity
 
 
@@ -20,6 +21,15 @@ class Section(BaseModel):
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+def _known(language: str) -> str:
+    if language not in LANGUAGES:
+        raise ValueError(f"Whisper knows no {language!r}; give a code such as en or de, or leave it out")
+    return language
+
+
+Language = Annotated[str, AfterValidator(_known)]
 
 
 class Camera(Section):
@@ -35,7 +45,7 @@ class Camera(Section):
     """Look at its picture."""
     sound: bool = True
     """Listen to its sound."""
-    language: str | None = None
+    language: Language | None = None
     """What is spoken there (ISO 639-1); left out, it is recognised."""
     transport: Literal["tcp", "udp"] = "tcp"
     """RTSP only."""

@@ -52,6 +52,7 @@ class Feed:
         self._skipped = 0
         self._undecoded = False
         self._settings = settings
+        self._language = camera.language or ""
         self._grid = Grid(camera.fps)
         self._cutter = Cutter()
         self._motion = Motion()
@@ -190,6 +191,7 @@ class Feed:
             modalities=self.modalities,
             seq=self._sounds - 1,
             pcm=piece.samples.astype("<i2", copy=False).tobytes(),
+            language=self._language,
         )
 
     def _promise(self, came: Modality, captured: float) -> Iterator[Item]:

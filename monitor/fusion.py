@@ -26,8 +26,7 @@ from monitor import config
 from monitor.align import Window
 from monitor.errors import ModelError
 from monitor.messages import Embedding, Judgement, Modality, floats
-from monitor.models import locate
-from monitor.vision import torch_device
+from monitor.models import device, locate
 
 KINDS: Final = ("fight", "fire", "aggression", "crying", "distress")
 """The incidents that the heads judge, in the order of the logits."""
@@ -307,13 +306,13 @@ class Fusion:
     def load(cls, models: config.Models) -> Fusion:
         """Read the weights that the configuration names. Raises ModelError if they are missing, wrong or another network's."""
         located = locate(models.fusion)
-        device = torch_device(models)
+        place = torch.device(device(models))
         torch.set_num_threads(models.threads or 1)
         try:
             net = read(str(located.weights))
         except (SafetensorError, msgspec.DecodeError, RuntimeError, KeyError) as error:
             raise ModelError(f"Model {models.fusion}: {located.weights} does not hold this version's network: {error}") from error
-        return cls(net.to(device).eval(), located.version, device)
+        return cls(net.to(place).eval(), located.version, place)
 
     @torch.inference_mode()
     def __call__(self, windows: Sequence[Window]) -> list[tuple[Judgement, ...]]:

@@ -16,8 +16,7 @@ from faster_whisper.feature_extractor import FeatureExtractor
 
 from monitor import config
 from monitor.messages import SOUND_HZ
-from monitor.models import Located, locate
-from monitor.vision import torch_device
+from monitor.models import Device, Located, device, locate
 
 Samples = npt.NDArray[np.float32]
 
@@ -64,7 +63,7 @@ class LogMel:
 class WhisperSounds:
     """Whisper's encoder on CTranslate2; mean, deviation and maximum over time of its output."""
 
-    def __init__(self, located: Located, device: str, threads: int) -> None:
+    def __init__(self, located: Located, device: Device, threads: int) -> None:
         self.name = located.version
         self._log_mel = LogMel()
         # one thread unless told otherwise: OpenMP's spin when they have to share their cores, and then two are slower than one
@@ -85,4 +84,4 @@ class WhisperSounds:
 
 def sound_encoder(models: config.Models) -> SoundEncoder:
     """The encoder that the configuration names. Raises ModelError saying what to install."""
-    return WhisperSounds(locate(models.sound), torch_device(models).type, models.threads)
+    return WhisperSounds(locate(models.sound), device(models), models.threads)

@@ -7,50 +7,65 @@ uses a stand-in of its own that sends nothing. Cameras' programs tell nobody tha
 from __future__ import annotations
 
 import sys
+import tempfile
 import warnings
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeAlias
 
-import torch
-
+from monitor.cache import cache_dir, place_folder
 from monitor.errors import ModelError
+from monitor.models import Located
+
+if TYPE_CHECKING:
+    import torch
 
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type] # an import of it fails from here on
 
 import openvino  # noqa: E402
-from openvino.frontend import FrontEndManager  # noqa: E402
-from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder  # noqa: E402
 
 Graph: TypeAlias = openvino.Model
-Properties: TypeAlias = dict[str, str | int]
+Properties: TypeAlias = Mapping[str, str | int]
 
 
-def version() -> str:
-    """OpenVINO's version, without the build's name."""
-    return str(openvino.get_version()).split("-")[0]
+def convert(network: torch.nn.Module, examples: Sequence[torch.Tensor], *, free: int) -> Graph:
+    """Make an OpenVINO graph of a network; the first `free` axes of its inputs may then have any length."""
+    import torch  # noqa: PLC0415 (takes seconds, and who finds the graph kept needs none of it)
+    from openvino.frontend import FrontEndManager  # noqa: PLC0415 (the same)
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder  # noqa: PLC0415 (the same)
 
-
-def convert(network: torch.nn.Module, example: torch.Tensor) -> Graph:
-    """Make an OpenVINO graph of a network; the first axis of its input may then have any length."""
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore", DeprecationWarning)  # torch would rather export, which takes ten times as long
-        traced = torch.jit.trace(network, example, check_trace=False)  # type: ignore[no-untyped-call]
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # tests compare the graph with the network, at other lengths too
+        traced = torch.jit.trace(network, tuple(examples), check_trace=False)  # type: ignore[no-untyped-call]
     frontend = FrontEndManager().load_by_framework("pytorch")
     decoder = TorchScriptPythonDecoder(traced)  # must outlive the conversion
     graph = frontend.convert(frontend.load(decoder))
-    graph.reshape([-1, *example.shape[1:]])
+    graph.reshape({at: openvino.PartialShape([*([-1] * free), *example.shape[free:]]) for at, example in enumerate(examples)})
     return graph
 
 
-def save(graph: Graph, path: Path) -> None:
-    """Write a graph (.xml) and its float32 weights (.bin beside it)."""
-    openvino.save_model(graph, path, compress_to_fp16=False)
+def kept(located: Located, make: Callable[[Located], Graph]) -> Path:
+    """A model as OpenVINO's files, made once for these weights and this OpenVINO, and kept in the cache folder."""
+    version = str(openvino.get_version()).split("-")[0]  # without the build's name
+    folder = cache_dir() / "openvino" / f"{located.name}-{located.sha256[:12]}-{version}"
+    path = folder / "model.xml"
+    if path.is_file():
+        return path
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
+        made = Path(scratch, "made")
+        openvino.save_model(make(located), made / "model.xml", compress_to_fp16=False)
+        place_folder(made, folder)
+    return path
 
 
-def load(path: Path, properties: Properties) -> openvino.InferRequest:
-    """Read a graph and compile it for the CPU. Raises ModelError if it can't be read."""
+def load(path: Path, threads: int, properties: Properties = MappingProxyType({})) -> openvino.InferRequest:
+    """Read a graph and compile it for the CPU, for one input at a time; 0 threads: as many as it likes. Raises ModelError."""
+    chosen = {"PERFORMANCE_HINT": "LATENCY", **properties, **({"INFERENCE_NUM_THREADS": threads} if threads else {})}
     core = openvino.Core()
     try:
-        return core.compile_model(core.read_model(path), "CPU", properties).create_infer_request()
+        return core.compile_model(core.read_model(path), "CPU", chosen).create_infer_request()
     except RuntimeError as error:
         raise ModelError(f"{path} can't be read: {error}. Remove {path.parent}: it is made again.") from error

@@ -1,19 +1,20 @@
-"""The language encoder f_l: what was said becomes one vector (all-MiniLM-L6-v2; Reimers and Gurevych 2019, arXiv 1908.10084)."""
+"""The language encoder f_l: what was said becomes one vector (all-MiniLM-L6-v2; Reimers and Gurevych 2019, arXiv 1908.10084).
+
+On the CPU it runs in OpenVINO, converted once and kept in the cache folder; on a GPU the same network runs in torch
+(`monitor.minilm`), which takes seconds to import and is not needed here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from transformers import AutoModel, AutoTokenizer
-from transformers.utils.logging import disable_progress_bar
+from tokenizers import Tokenizer
 
-from monitor import config
-from monitor.models import Located, locate
-from monitor.vision import torch_device
+from monitor import config, inference
+from monitor.models import Located, device, locate
 
 VECTOR: Final = 384
 MAX_TOKENS: Final = 128
@@ -34,31 +35,56 @@ class TextEncoder(Protocol):
         """Texts of any length to float32 [n, 384], each of length 1."""
 
 
-class MiniLM:
-    """A sentence transformer: the mean of the tokens' states, scaled to length 1."""
+class Tokens:
+    """Texts to the network's tokens, as many for each text as the longest has."""
 
-    def __init__(self, located: Located, device: torch.device) -> None:
+    def __init__(self, located: Located) -> None:
+        self._tokenizer = Tokenizer.from_file(str(located.folder / "tokenizer.json"))
+        self._tokenizer.enable_truncation(MAX_TOKENS)
+        self._tokenizer.enable_padding()  # its file would pad every text to 128
+
+    def __call__(self, texts: Sequence[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """The tokens [n, tokens], and their mask: 1 where a token is read, 0 where it only fills."""
+        encoded = self._tokenizer.encode_batch([text[:MAX_CHARACTERS] for text in texts])
+        return np.array([each.ids for each in encoded], np.int64), np.array([each.attention_mask for each in encoded], np.int64)
+
+
+class OpenVinoTexts:
+    """MiniLM in OpenVINO, on the CPU."""
+
+    def __init__(self, located: Located, threads: int) -> None:
         self.name = located.version
-        self._device = device
-        disable_progress_bar()  # type: ignore[no-untyped-call]  # for the whole process: a bar over 90 MB from the disk only disturbs the console
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(located.folder, local_files_only=True)
-        self._network: Any = AutoModel.from_pretrained(located.folder, local_files_only=True).eval().to(device)
+        self._tokens = Tokens(located)
+        # float32 on every CPU: sentences are short, and the fusion network learned from such vectors
+        self._request = inference.load(inference.kept(located, _convert), threads, {"INFERENCE_PRECISION_HINT": "f32"})
 
     def __call__(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Texts of any length to float32 [n, 384], each of length 1."""
-        chunks = [self._infer([text[:MAX_CHARACTERS] for text in texts[at : at + BATCH]]) for at in range(0, len(texts), BATCH)]
-        return np.concatenate(chunks) if chunks else np.empty((0, VECTOR), np.float32)
+        return in_batches(texts, self._infer)
 
-    @torch.inference_mode()
-    def _infer(self, texts: list[str]) -> npt.NDArray[np.float32]:
-        tokens = self._tokenizer(texts, padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt").to(self._device)
-        states = self._network(**tokens).last_hidden_state  # [n, tokens, 384]
-        mask = tokens["attention_mask"].unsqueeze(-1).to(states.dtype)  # [n, tokens, 1]
-        mean = (states * mask).sum(1) / mask.sum(1)  # [n, 384]; never empty: [CLS] and [SEP] are always there
-        vectors: npt.NDArray[np.float32] = torch.nn.functional.normalize(mean).float().cpu().numpy()
+    def _infer(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        vectors: npt.NDArray[np.float32] = self._request.infer(self._tokens(texts), share_inputs=True)[0]
         return vectors
+
+
+def in_batches(texts: Sequence[str], infer: Callable[[Sequence[str]], npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+    """Infer 32 texts at a time; no text is no vector."""
+    chunks = [infer(texts[at : at + BATCH]) for at in range(0, len(texts), BATCH)]
+    return np.concatenate(chunks) if chunks else np.empty((0, VECTOR), np.float32)
 
 
 def text_encoder(models: config.Models) -> TextEncoder:
     """The encoder that the configuration names. Raises ModelError saying what to install."""
-    return MiniLM(locate(models.text), torch_device(models))
+    located = locate(models.text)
+    place = device(models)
+    if place == "cpu":
+        return OpenVinoTexts(located, models.threads)
+    from monitor.minilm import TorchTexts  # noqa: PLC0415 (torch and transformers)
+
+    return TorchTexts(located, place)
+
+
+def _convert(located: Located) -> inference.Graph:
+    from monitor.minilm import convert  # noqa: PLC0415 (torch and transformers)
+
+    return convert(located)

@@ -83,6 +83,8 @@ class Sound(Stamped, frozen=True, kw_only=True, tag="sound"):
 
     seq: int
     pcm: bytes
+    language: str = ""
+    """What is spoken there, as the camera's configuration says; else it is recognised."""
 
     def samples(self) -> npt.NDArray[np.float32]:
         """Samples as float32 [-1, 1)."""

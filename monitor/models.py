@@ -14,12 +14,16 @@ from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
+from monitor import config
 from monitor.cache import CHUNK, cache_dir, place_folder, sha256
 from monitor.errors import ModelError
+
+Device: TypeAlias = Literal["cpu", "cuda"]
+"""Where a network runs, as torch and CTranslate2 name it."""
 
 
 class Kind(StrEnum):
@@ -245,6 +249,19 @@ def locate_model(entry: Model) -> Located:
     """Find the files of a registry's entry and verify them. Raises ModelError saying what to install."""
     paths = _joined(entry) if any(len(file.parts) > 1 for file in entry.files) else _verified(entry)
     return Located(name=entry.name, folder=paths[0].parent, paths=paths, sha256=_expected(entry, entry.files[0]))
+
+
+def device(models: config.Models) -> Device:
+    """Where the networks run. Raises ModelError if a GPU is asked for that isn't there."""
+    if models.device == "cpu":
+        return "cpu"
+    import torch  # noqa: PLC0415 (takes seconds, and the CPU needs none of it)
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if models.device == "cuda":
+        raise ModelError("models.device is cuda, but torch finds no GPU here. Set it to cpu or auto, or install torch for this GPU.")
+    return "cpu"
 
 
 def listing(entries: Iterable[Model] = MODELS) -> tuple[Listed, ...]:

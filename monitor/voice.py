@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
-from faster_whisper.tokenizer import _LANGUAGE_CODES
 
 from monitor import config, utterances
 from monitor.bus import Record
-from monitor.errors import ConfigError
+from monitor.languages import LANGUAGES
 from monitor.messages import SOUND_HZ, Mark, Message, Modality, Ref, Sound
 from monitor.models import Located, locate
 from monitor.utterances import WINDOW, Cut, Rules
@@ -109,11 +108,10 @@ class _Piece(NamedTuple):
 class Segmenter:
     """Cuts one camera's sound into utterances as it comes."""
 
-    def __init__(self, camera: str, detector: Detector, rules: Rules, language: str | None = None) -> None:
+    def __init__(self, camera: str, detector: Detector, rules: Rules) -> None:
         self._camera = camera
         self._detector = detector
         self._rules = rules
-        self._language = language
         self._promised = -math.inf
         self._ends = -math.inf
         self._last: tuple[Sound, Ref | None] | None = None
@@ -214,7 +212,7 @@ class Segmenter:
             modalities=ends.sound.modalities,
             samples=self._samples[first - self._kept : last - self._kept].copy(),
             speech=cut.speech,
-            language=self._language,
+            language=begins.sound.language if begins.sound.language in LANGUAGES else None,
             source=begins.source,
         )
 
@@ -289,13 +287,7 @@ def _text_mark(heard: Sound | Mark, until: float, *, last: bool) -> Mark:
     )
 
 
-def segmenters(speech: config.Speech, languages: Mapping[str, str | None]) -> Callable[[str], Segmenter]:
-    """What makes a camera's segmenter, given the cameras' languages; all share one voice detector.
-
-    Raises ModelError saying what to install, ConfigError for a language that Whisper does not know.
-    """
-    for camera, language in languages.items():
-        if language and language not in _LANGUAGE_CODES:
-            raise ConfigError(f"cameras.{camera}.language: Whisper knows no {language!r}; give a code such as en or de, or leave it out")
+def segmenters(speech: config.Speech) -> Callable[[str], Segmenter]:
+    """What makes a camera's segmenter; all share one voice detector. Raises ModelError saying what to install."""
     detector, rules = VoiceDetector(locate("silero-vad")), utterances.rules(speech)
-    return lambda camera: Segmenter(camera, detector, rules, languages.get(camera))
+    return lambda camera: Segmenter(camera, detector, rules)

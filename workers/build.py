@@ -59,7 +59,7 @@ def _transcribe(config: Config, metrics: Metrics, _sinks: Sequence[Sink], _fast:
     from workers import transcribe  # noqa: PLC0415
 
     transcribes = transcriber(config.speech, config.models)
-    hears = segmenters(config.speech, {name: camera.language for name, camera in config.cameras.items()})
+    hears = segmenters(config.speech)
     return lambda bus: transcribe.run(bus, hears, transcribes, metrics)
 
 

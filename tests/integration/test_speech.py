@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from faster_whisper.vad import get_vad_model
+from msgspec.structs import replace
 
 from monitor.config import Models, Speech
 from monitor.guard import Outcome
@@ -39,7 +40,7 @@ def typography() -> Samples:
 
 
 def hear(recogniser: Transcriber, *recordings: Samples, speech: Speech | None = None) -> list[list[Heard]]:
-    return Listening(segmenter=segmenters(speech or Speech(), {}), transcribe=recogniser)(recordings)
+    return Listening(segmenter=segmenters(speech or Speech()), transcribe=recogniser)(recordings)
 
 
 def words(heard: list[Heard]) -> str:
@@ -98,8 +99,10 @@ def test_what_whisper_invents_on_hiss_is_rejected(recogniser: Transcriber):
 
 
 def test_a_language_that_is_known_is_not_guessed(recogniser: Transcriber, typography: Samples):
-    segmenter = segmenters(Speech(), {"door": "de"})("door")
-    ended = [utterance for sound in pieces(typography) for utterance in segmenter.push(sound)[0]] + segmenter.flush()[0]
+    segmenter = segmenters(Speech())("door")
+    ended = [
+        utterance for sound in pieces(typography) for utterance in segmenter.push(replace(sound, language="de"))[0]
+    ] + segmenter.flush()[0]
     (heard,) = recogniser(ended)
     assert heard.transcript is not None
     assert heard.transcript.language == "de"

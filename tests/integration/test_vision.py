@@ -7,16 +7,17 @@ import pytest
 import torch
 
 from monitor.config import Models
+from monitor.efficientnet import TorchPictures
 from monitor.errors import ModelError
 from monitor.jpeg import Image
 from monitor.models import locate
-from monitor.vision import OpenVinoPictures, PictureEncoder, TorchPictures, picture_encoder
+from monitor.vision import OpenVinoPictures, PictureEncoder, picture_encoder
 
 
 @pytest.fixture(scope="module", params=["openvino", "torch"])
 def encoder(request: pytest.FixtureRequest) -> PictureEncoder:
     located = locate("efficientnet-lite0")
-    return OpenVinoPictures(located, threads=1) if request.param == "openvino" else TorchPictures(located, torch.device("cpu"))
+    return OpenVinoPictures(located, threads=1) if request.param == "openvino" else TorchPictures(located, "cpu")
 
 
 def scenes(count: int = 3) -> list[Image]:
@@ -74,7 +75,7 @@ def test_the_grid_keeps_places(encoder: PictureEncoder):
 
 def test_openvino_and_torch_agree():
     located = locate("efficientnet-lite0")
-    ours, reference = OpenVinoPictures(located, threads=0)(scenes()), TorchPictures(located, torch.device("cpu"))(scenes())
+    ours, reference = OpenVinoPictures(located, threads=0)(scenes()), TorchPictures(located, "cpu")(scenes())
     # 1e-4 in float32; a CPU with bfloat16 computes in that, and is a little off
     assert cosines(ours.vectors, reference.vectors).min() > 0.999
     assert cosines(ours.grids, reference.grids).min() > 0.999

@@ -2,19 +2,22 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 import pytest
+from faster_whisper.tokenizer import _LANGUAGE_CODES
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from records import handed_over
 
 from monitor.bus import Record
-from monitor.config import Speech
-from monitor.errors import ConfigError
+from monitor.config import Camera
 from monitor.holding import Holding
+from monitor.languages import LANGUAGES
 from monitor.messages import SOUND_HZ, Mark, Modality, Ref, Sound, Topic
 from monitor.utterances import WINDOW, Rules
-from monitor.voice import AFRESH_S, Ears, Memory, Samples, Segmenter, Utterance, segmenters
+from monitor.voice import AFRESH_S, Ears, Memory, Samples, Segmenter, Utterance
 
 BY = Rules(threshold=0.5, release=0.35, silence=10, longest=150, shortest=3, padding=6)
 BOTH = (Modality.SOUND, Modality.TEXT)
@@ -26,7 +29,7 @@ def loudness(samples: Samples, memory: Memory) -> tuple[list[float], Memory]:
 
 
 def segmenter(camera: str = "door") -> Segmenter:
-    return Segmenter(camera, loudness, BY, "en")
+    return Segmenter(camera, loudness, BY)
 
 
 def tone(*spans: tuple[float, float], seconds: float) -> Samples:
@@ -81,7 +84,7 @@ def test_an_utterance_names_the_first_record_of_its_sound_and_the_capture_of_its
     (utterance,) = hear(segmenter(), sounds(tone((1.1, 1.9), seconds=4)))
     assert utterance.source == ref(1)
     assert utterance.captured == 1052.0
-    assert (utterance.camera, utterance.language, utterance.modalities) == ("door", "en", BOTH)
+    assert (utterance.camera, utterance.modalities) == ("door", BOTH)
 
 
 def test_its_samples_are_the_sound_itself():
@@ -224,6 +227,17 @@ def test_each_half_second_moves_the_mark():
     assert [item.until for item in items] == sorted(item.until for item in items)
 
 
+@pytest.mark.parametrize(("told", "taken"), [("de", "de"), ("", None), ("klingon", None)])
+def test_what_is_spoken_there_comes_with_the_sound(told: str, taken: str | None):
+    pieces = [msgspec.structs.replace(piece, language=told) for piece in sounds(tone((1.1, 1.9), seconds=4))]
+    (utterance,) = hear(segmenter(), pieces)
+    assert utterance.language == taken
+
+
+def test_the_languages_are_those_of_the_recogniser():
+    assert set(_LANGUAGE_CODES) == LANGUAGES
+
+
 def test_a_language_that_whisper_does_not_know_is_a_mistake_of_the_configuration():
-    with pytest.raises(ConfigError, match=r"cameras\.door\.language.*'klingon'"):
-        segmenters(Speech(), {"yard": "de", "hall": None, "door": "klingon"})
+    with pytest.raises(ValidationError, match="'klingon'"):
+        Camera(source="door.mp4", language="klingon")

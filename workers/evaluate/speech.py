@@ -96,7 +96,7 @@ class Listening:
 
 def speech(data: Path, config: Config) -> dict[str, float]:
     """Error rates, the real-time factor, and invented words a minute. Raises SourceError if the data is not there."""
-    listening = Listening(segmenter=segmenters(config.speech, {}), transcribe=transcriber(config.speech, config.models))
+    listening = Listening(segmenter=segmenters(config.speech), transcribe=transcriber(config.speech, config.models))
     spoken = _spoken(data, listening)
     seconds = sum(clip.seconds for clip in spoken)
     speed = {"realtime_factor": listening.took_s / seconds, "realtime_factor_cpu": listening.cpu_s / seconds}

@@ -3,43 +3,75 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field
 from typing import Final
 
 from monitor.kafka import KafkaBus
-from monitor.messages import Alert, Score, Topic, Transcript
+from monitor.messages import Alert, DeadLetter, Frame, Message, Pressure, Progress, Ref, Score, Sound, Topic, Transcript
 
 EVERYTHING: Final = 10_000_000
-KEYS: Final = (Topic.TRANSCRIPTS, Topic.SCORES, Topic.ALERTS)
+CAPTURED: Final = (Topic.VIDEO, Topic.AUDIO)
+MADE: Final = (Topic.TRANSCRIPTS, Topic.SCORES, Topic.ALERTS)
+"""What the stages make of what was captured."""
+SPOKEN: Final = "phrase:"
+"""Kinds of alerts that need no picture begin so."""
+
+Item = tuple[Hashable, ...]
 
 
 @dataclass(slots=True)
 class Counted:
-    """How often each transcript, window and alert lies on its topic."""
+    """How often each item lies on its topic, what was buried, and what the stages told of themselves."""
 
-    items: dict[Topic, Counter[Hashable]] = field(default_factory=lambda: {topic: Counter() for topic in KEYS})
+    items: dict[Topic, Counter[Item]] = field(default_factory=lambda: {topic: Counter() for topic in (*CAPTURED, *MADE)})
+    records: Counter[Topic] = field(default_factory=Counter)
+    """Of any kind that could be read."""
+    buried: dict[Ref, str] = field(default_factory=dict)
+    """Why, by place; stages that read the same record bury it once each."""
+    lag_s: float = 0.0
+    """The furthest that any stage said to be behind."""
+    step: int = 0
+    """The lowest step of capture's ladder."""
 
-    def lost(self, topic: Topic, of: Counted) -> list[Hashable]:
-        """What the other run has and this one has not."""
-        return sorted(of.items[topic].keys() - self.items[topic].keys(), key=str)
+    def lost(self, topic: Topic, of: Counted, *, spoken: bool = False) -> list[Item]:
+        """What the other run has and this one has not; `spoken`: only alerts that need no picture."""
+        gone = of.items[topic].keys() - self.items[topic].keys()
+        return sorted((item for item in gone if not spoken or topic is not Topic.ALERTS or str(item[1]).startswith(SPOKEN)), key=str)
 
     def doubled(self, topic: Topic) -> int:
         """How many are there more than once."""
         return sum(count - 1 for count in self.items[topic].values())
 
+    def total(self, topics: Collection[Topic]) -> int:
+        """How many there are, each once."""
+        return sum(len(self.items[topic]) for topic in topics)
+
+    def add(self, topic: Topic, message: Message) -> None:
+        """Count a record."""
+        self.records[topic] += 1
+        match message:
+            case Frame() | Sound():
+                self.items[topic][message.camera, round(message.at, 2)] += 1
+            case Transcript():
+                self.items[topic][message.camera, round(message.at, 1)] += 1
+            case Score():
+                self.items[topic][message.camera, message.until, message.revision] += 1
+            case Alert():
+                self.items[topic][message.camera, message.kind, message.id, message.sequence] += 1
+            case DeadLetter():
+                self.buried[message.ref] = message.reason
+            case Progress():
+                self.lag_s = max([self.lag_s, *(part.seconds for part in message.behind)])
+            case Pressure():
+                self.step = max(self.step, message.step)
+
 
 async def count(bus: KafkaBus, partitions: int) -> Counted:
     """Read the topics from their begin."""
     counted = Counted()
-    for topic in KEYS:
+    for topic in Topic:
         for partition in range(partitions):
             for record in await bus.newest(topic, partition, EVERYTHING):
-                match record.message:
-                    case Transcript() as transcript:
-                        counted.items[topic][transcript.camera, round(transcript.at, 1)] += 1
-                    case Score() as score:
-                        counted.items[topic][score.camera, score.until, score.revision] += 1
-                    case Alert() as alert:
-                        counted.items[topic][alert.camera, alert.kind, alert.id, alert.sequence] += 1
+                counted.add(topic, record.message)
     return counted

@@ -4,18 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Final
 
+import httpx
+
+from monitor import codec
+from monitor.errors import BusError
 from monitor.kafka import KafkaBus
-from workers.bench.chaos.plant import BEHIND, Plant
-from workers.stage import Stage
+from monitor.messages import MAX_BYTES, CameraState, State, Topic
+from workers.bench.chaos.cluster import Brokers, hang
+from workers.bench.chaos.counted import Counted
+from workers.bench.chaos.plant import BEHIND, Plant, is_ready
+from workers.stage import READS, Stage
 
 POLL_S: Final = 0.1
 LOOK_S: Final = 30.0
 """A stage that has not processed anything so long after its death has not recovered."""
+BAD_SHARE: Final = 0.01
+BAD_LEAST: Final = 3
+"""Each topic gets one of every kind at least."""
+DUTY_S: Final = 1.0
+SLOWER: Final = 10
+SLOW_S: Final = 50.0
+READ: Final = tuple(dict.fromkeys(topic for stage in BEHIND for topic in READS[stage]))
 
 
 @dataclass(slots=True)
@@ -24,37 +41,131 @@ class Done:
 
     faults: int = 0
     recovered_s: list[float] = field(default_factory=list)
+    bad: int = 0
+    """Records that no stage can read."""
 
 
-Fault = Callable[[Plant, KafkaBus, Done], Awaitable[None]]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What can be broken, and what is noted of it."""
+
+    plant: Plant
+    bus: KafkaBus
+    brokers: Brokers
+    calm: Counted | None
+    """The run in which nothing was broken."""
+    done: Done
 
 
-async def nothing(_plant: Plant, _bus: KafkaBus, _done: Done) -> None:
+Fault = Callable[[Scene], Awaitable[None]]
+
+
+async def nothing(_scene: Scene) -> None:
     """Let it run: what the others are held against."""
 
 
-async def kill(plant: Plant, bus: KafkaBus, done: Done, *, times: int) -> None:
+async def kill(scene: Scene, *, times: int, stages: Sequence[Stage] = BEHIND) -> None:
     """Kill each stage's process, one at a time, at random moments (SIGKILL)."""
     chance = random.Random(1)  # noqa: S311 - the moments need to be arbitrary, not secret
-    for stage in [stage for _ in range(times) for stage in BEHIND]:
-        await asyncio.sleep(chance.uniform(0.5, 3.0))
-        before = await bus.reached(stage.value)
-        plant.one(stage).process.kill()
-        begun = time.monotonic()
-        done.faults += 1
-        while await bus.reached(stage.value) <= before and time.monotonic() < begun + LOOK_S:
-            await asyncio.sleep(POLL_S)
-        done.recovered_s.append(time.monotonic() - begun)
+    for stage in [stage for _ in range(times) for stage in stages]:
+        await asyncio.sleep(chance.uniform(0.3, 2.0))
+        scene.plant.one(stage).process.kill()
+        await _recovered(scene, [stage])
+        scene.done.faults += 1
 
 
-async def scale(plant: Plant, _bus: KafkaBus, done: Done) -> None:
-    """Let a second process of each stage join, and leave again."""
-    for stage in (Stage.ENCODE, Stage.TRANSCRIBE, Stage.FUSE, Stage.ALERT):
-        second = plant.start(stage, 2)
-        await asyncio.sleep(8)
+async def scale(scene: Scene) -> None:
+    """Let a second process of each stage join, and leave again in good order."""
+    for stage in BEHIND:
+        second = scene.plant.start(stage, 2)
+        await asyncio.sleep(9)
         second.wanted = False
         second.process.terminate()
         await asyncio.to_thread(second.process.wait, 30)
-        plant.workers.remove(second)
-        done.faults += 1
-        await asyncio.sleep(4)
+        scene.plant.workers.remove(second)
+        scene.done.faults += 1
+        await asyncio.sleep(3)
+
+
+async def broker(scene: Scene, *, away_s: float) -> None:
+    """Kill the first broker, and start it again."""
+    await asyncio.sleep(8)
+    scene.brokers.kill(1)
+    alone = len(scene.brokers.nodes) == 1
+    recovering = None if alone else asyncio.ensure_future(_recovered(scene, BEHIND))
+    await asyncio.sleep(away_s)
+    await asyncio.to_thread(scene.brokers.start, 1)
+    scene.done.faults += 1
+    await (recovering or _recovered(scene, BEHIND))
+
+
+async def cut(scene: Scene, *, away_s: float) -> None:
+    """Let all brokers stand still with their connections open."""
+    await asyncio.sleep(8)
+    hang(scene.brokers, on=True)
+    try:
+        await asyncio.sleep(away_s)
+    finally:
+        hang(scene.brokers, on=False)
+    scene.done.faults += 1
+    await _recovered(scene, BEHIND)
+
+
+async def corrupt(scene: Scene, *, over_s: float) -> None:
+    """Put records that no stage can read on every topic that stages read: one in a hundred."""
+    assert scene.calm is not None
+    kinds = cycle([b"\x00alien", truncated(), bytes(MAX_BYTES + 1), b'{"type":"alien"}'])
+    plan = [topic for topic in READ for _ in range(max(BAD_LEAST, int(scene.calm.records[topic] * BAD_SHARE)))]
+    random.Random(1).shuffle(plan)  # noqa: S311
+    names = cycle(scene.plant.config.cameras)
+    for topic in plan:
+        await scene.bus.publish_bytes(topic, next(names), next(kinds))
+        scene.done.bad += 1
+        await asyncio.sleep(over_s / len(plan))
+    scene.done.faults = scene.done.bad
+
+
+def truncated() -> bytes:
+    """Half of a sound record."""
+    state = CameraState(camera="camera-0", at=1.0, states=(State.LIVE,), source="film", captured=1.0)
+    whole = codec.encode(Topic.CAMERAS, state)
+    return whole[: len(whole) // 2]
+
+
+async def slow(scene: Scene, *, stage: Stage, pause_s: float = 8.0) -> None:
+    """Let a stage's process run a tenth of the time only (SIGSTOP, SIGCONT)."""
+    await asyncio.sleep(pause_s)
+    process = scene.plant.one(stage).process
+    until = time.monotonic() + SLOW_S
+    scene.done.faults += 1
+    try:
+        while time.monotonic() < until:
+            process.send_signal(signal.SIGSTOP)
+            await asyncio.sleep(DUTY_S * (1 - 1 / SLOWER))
+            process.send_signal(signal.SIGCONT)
+            await asyncio.sleep(DUTY_S / SLOWER)
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
+async def _recovered(scene: Scene, stages: Sequence[Stage]) -> None:
+    """Note how long it takes from now until each stage goes on."""
+    begun = time.monotonic()
+    took = await asyncio.gather(*(_goes_on(scene, stage, begun) for stage in stages))
+    scene.done.recovered_s += took
+
+
+async def _goes_on(scene: Scene, stage: Stage, begun: float) -> float:
+    """Seconds until a stage's position has moved, or it is ready and has nothing to do."""
+    before: int | None = None
+    async with httpx.AsyncClient(timeout=1.0) as client:
+        while time.monotonic() < begun + LOOK_S:
+            with suppress(BusError):
+                reached = await scene.bus.reached(stage.value)
+                if before is not None and reached > before:
+                    break
+                before = reached if before is None else before
+                if await is_ready(client, scene.plant.one(stage)) and not await scene.bus.lag(stage.value):
+                    break
+            await asyncio.sleep(POLL_S)
+    return time.monotonic() - begun

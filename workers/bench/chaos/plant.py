@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from monitor.brokers import brokers
 from monitor.config import Config
+from monitor.errors import BusError
 from monitor.kafka import KafkaBus
 from monitor.metrics import Metrics
 from workers import build
+from workers.bench.chaos.cluster import ROOT
 from workers.stage import Stage
 
 BEHIND: Final = tuple(stage for stage in Stage if stage is not Stage.CAPTURE)
 RESTART_S: Final = 0.2
+"""What dies is started again so soon …"""
+AGAIN_S: Final = 3.0
+"""… unless it had been started less than this ago, as without a broker: then it is waited for this long."""
 STOP_S: Final = 60.0
+READY_S: Final = 60.0
 
 
 @dataclass(slots=True)
@@ -33,8 +44,22 @@ class Worker:
     stage: Stage
     number: int
     process: subprocess.Popen[bytes]
+    log: Path
+    begun: float
     wanted: bool = True
     """It is started again when it dies."""
+    starts: int = 1
+    peak_mb: float = 0.0
+    """The most memory that its processes had."""
+
+    def look(self) -> None:
+        """Note how much memory it has (VmRSS of proc(5))."""
+        try:
+            lines = Path(f"/proc/{self.process.pid}/status").read_text("utf-8").splitlines()
+        except (FileNotFoundError, ProcessLookupError):
+            return
+        sizes = [int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:")]
+        self.peak_mb = max([self.peak_mb, *sizes])
 
 
 @dataclass(slots=True)
@@ -45,14 +70,10 @@ class Plant:
     path: Path
     workers: list[Worker] = field(default_factory=list)
 
-    @property
-    def folder(self) -> Path:
-        """Where the processes write their logs."""
-        return self.path.parent
-
     def start(self, stage: Stage, number: int = 1) -> Worker:
         """Start a process."""
-        worker = Worker(stage, number, self._launch(stage, number))
+        log = self.path.parent / f"{stage}-{number}.log"
+        worker = Worker(stage, number, self._launch(stage, number, log), log, time.monotonic())
         self.workers.append(worker)
         return worker
 
@@ -64,14 +85,28 @@ class Plant:
         """Start again what dies, as systemd or Kubernetes would."""
         while True:
             for worker in self.workers:
-                if worker.wanted and worker.process.poll() is not None:
-                    worker.process = self._launch(worker.stage, worker.number)
+                worker.look()
+                if worker.wanted and worker.process.poll() is not None and time.monotonic() > worker.begun + AGAIN_S:
+                    worker.process = self._launch(worker.stage, worker.number, worker.log)
+                    worker.begun = time.monotonic()
+                    worker.starts += 1
             await asyncio.sleep(RESTART_S)
+
+    async def ready(self) -> None:
+        """Wait until every process says that it is. Raises BusError after READY_S."""
+        until = time.monotonic() + READY_S
+        async with httpx.AsyncClient(timeout=2.0) as client:
+            while late := [worker for worker in self.workers if not await is_ready(client, worker)]:
+                if time.monotonic() > until:
+                    names = ", ".join(f"{worker.stage} ({worker.log})" for worker in late)
+                    raise BusError(f"bench chaos: not ready after {READY_S:g} s: {names}")
+                await asyncio.sleep(RESTART_S)
 
     def close(self) -> None:
         """End every process, in order."""
         for worker in self.workers:
             worker.wanted = False
+            worker.process.send_signal(signal.SIGCONT)
             worker.process.terminate()
         for worker in self.workers:
             try:
@@ -80,20 +115,47 @@ class Plant:
                 worker.process.kill()
                 worker.process.wait()
 
-    def _launch(self, stage: Stage, number: int) -> subprocess.Popen[bytes]:
+    def _launch(self, stage: Stage, number: int, log: Path) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "workers", "worker", stage.value, "--config", str(self.path)]
         instance = [] if stage is Stage.CAPTURE else ["--instance", f"{stage}-{number}"]
-        with (self.folder / f"{stage}-{number}.log").open("ab") as log:
-            return subprocess.Popen([*command, *instance], stderr=log, stdout=log, env=os.environ | {"OMP_NUM_THREADS": "1"})
+        alone = os.environ | {"OMP_NUM_THREADS": "1"}
+        with log.open("ab") as out:
+            return subprocess.Popen([*command, *instance], stdout=out, stderr=out, env=alone, cwd=ROOT)  # noqa: S603 (our own program)
+
+
+def _address(log: Path) -> str:
+    """Where the newest process that writes a log serves its metrics; empty until it says so."""
+    lines = [line for line in log.read_text("utf-8", errors="replace").splitlines() if '"event": "metrics"' in line]
+    return str(json.loads(lines[-1])["url"]).removesuffix("/metrics") if lines else ""
+
+
+async def is_ready(client: httpx.AsyncClient, worker: Worker) -> bool:
+    """Whether a process is up, has its models, and was given its partitions or cameras."""
+    try:
+        address = _address(worker.log)
+        return bool(address) and (await client.get(f"{address}/readyz")).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+async def dropped(client: httpx.AsyncClient, worker: Worker) -> dict[str, float] | None:
+    """How many frames a capture process has dropped, by reason; None when it does not answer."""
+    try:
+        told = await client.get(f"{_address(worker.log)}/metrics")
+    except (httpx.HTTPError, httpx.InvalidURL):
+        return None
+    found: dict[str, float] = {}
+    for family in text_string_to_metric_families(told.text):
+        for sample in family.samples:
+            if sample.name == "scenewatch_frames_dropped_total":
+                found[sample.labels["reason"]] = found.get(sample.labels["reason"], 0.0) + sample.value
+    return found
 
 
 @asynccontextmanager
 async def plant(folder: Path, settings: Mapping[str, Any]) -> AsyncIterator[Plant]:
     """Write the configuration, start the stages behind capture, and end them all."""
-    folder.mkdir(parents=True)
-    path = folder / "chaos.yaml"
-    path.write_text(yaml.safe_dump(dict(settings)))
-    made = Plant(Config.model_validate(settings), path)
+    made = Plant(Config.model_validate(settings), _written(folder, settings))
     for stage in BEHIND:
         made.start(stage)
     keeping = asyncio.ensure_future(made.keep())
@@ -104,14 +166,20 @@ async def plant(folder: Path, settings: Mapping[str, Any]) -> AsyncIterator[Plan
         await asyncio.to_thread(made.close)
 
 
+def _written(folder: Path, settings: Mapping[str, Any]) -> Path:
+    folder.mkdir(parents=True)
+    path = folder / "chaos.yaml"
+    path.write_text(yaml.safe_dump(dict(settings)), "utf-8")
+    return path
+
+
 @asynccontextmanager
 async def looking(config: Config) -> AsyncIterator[KafkaBus]:
     """A bus that knows every group, to see how far they are and what lies on the topics."""
-    groups = build.groups(BEHIND, ())
     at = brokers(config.bus, config.kafka.security)
-    bus = KafkaBus(at, Metrics(), prefix=config.topic_prefix, groups=groups, kafka=config.kafka)
-    await bus.start()
+    bus = KafkaBus(at, Metrics(), prefix=config.topic_prefix, groups=build.groups(BEHIND, ()), kafka=config.kafka)
     try:
+        await bus.start()
         yield bus
     finally:
         await bus.close()

@@ -1,0 +1,65 @@
+"""The language encoder's network in torch: a GPU runs it, and the CPU's is converted from it once (`monitor.language`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from transformers import AutoModel, PreTrainedModel
+from transformers.utils.logging import disable_progress_bar
+
+from monitor import inference
+from monitor.language import Tokens, in_batches
+from monitor.models import Device, Located
+
+
+class Sentence(torch.nn.Module):
+    """Tokens to one vector: the mean of their states, scaled to length 1."""
+
+    def __init__(self, network: PreTrainedModel) -> None:
+        super().__init__()
+        self.embeddings = network.get_submodule("embeddings")
+        self.encoder = network.get_submodule("encoder")
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Turn int64 [n, tokens] and its mask of 1 (read) and 0 (padding) into float32 [n, 384]."""
+        read = mask.float()
+        hidden = (1 - read)[:, None, None, :] * torch.finfo(torch.float32).min  # added to the attention's logits [n, heads, tokens, tokens]
+        states = self.encoder(self.embeddings(ids), attention_mask=hidden).last_hidden_state  # [n, tokens, 384]
+        # never empty: [CLS] and [SEP] are always there
+        mean = (states * read[:, :, None]).sum(1) / read.sum(1, keepdim=True)
+        return torch.nn.functional.normalize(mean)
+
+
+class TorchTexts:
+    """MiniLM in torch, on a GPU or the CPU."""
+
+    def __init__(self, located: Located, device: Device) -> None:
+        self.name = located.version
+        self._device = torch.device(device)
+        self._tokens = Tokens(located)
+        self._network = minilm(located).to(self._device)
+
+    def __call__(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Texts of any length to float32 [n, 384], each of length 1."""
+        return in_batches(texts, self._infer)
+
+    @torch.inference_mode()
+    def _infer(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        ids, mask = (torch.from_numpy(array).to(self._device) for array in self._tokens(texts))
+        vectors: npt.NDArray[np.float32] = self._network(ids, mask).cpu().numpy()
+        return vectors
+
+
+def minilm(located: Located) -> Sentence:
+    """The network with its weights, ready to infer."""
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # for the whole process: a bar over 90 MB from the disk only disturbs the console
+    return Sentence(AutoModel.from_pretrained(located.folder, local_files_only=True, dtype=torch.float32)).eval()
+
+
+def convert(located: Located) -> inference.Graph:
+    """The network for OpenVINO: int64 [n, tokens] and its mask to float32 [n, 384]."""
+    ids, mask = torch.tensor([[101, 2393, 102], [101, 102, 0]]), torch.tensor([[1, 1, 1], [1, 1, 0]])
+    return inference.convert(minilm(located), [ids, mask], free=2)
