@@ -207,12 +207,24 @@ async def prepare(admin: AIOKafkaAdminClient, kafka: Kafka, prefix: str) -> None
     Raises BusError for a mismatch that would lose records; logs one that would not.
     """
     checked = await check(admin, kafka, prefix)
-    await create(admin, [item.spec for item in checked if item.found is None])
-    wrong = [mismatch for item in checked if item.found for mismatch in item.wrong]
+    if missing := [item.spec for item in checked if item.found is None]:
+        await create(admin, missing)
+        checked = await _found_all(admin, kafka, prefix)  # another process may have been quicker, with another configuration
+    wrong = [mismatch for item in checked for mismatch in item.wrong]
     if text := refusal(wrong):
         raise BusError(text)
     if wrong:
         log.warning("Kafka's topics differ from the configuration; see `scenewatch topics`", differences=[str(item) for item in wrong])
+
+
+async def _found_all(admin: AIOKafkaAdminClient, kafka: Kafka, prefix: str) -> tuple[Checked, ...]:
+    """Compare topics when the broker that we happen to ask has heard of all of them; raises BusError if it never does."""
+    for _ in range(SETTLE_TRIES):
+        checked = await check(admin, kafka, prefix)
+        if all(item.found for item in checked):
+            return checked
+        await asyncio.sleep(SETTLE_S)
+    raise BusError("Kafka made the topics, but does not show them. See that this user may describe them, and that all brokers run")
 
 
 async def check(admin: AIOKafkaAdminClient, kafka: Kafka, prefix: str) -> tuple[Checked, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from monitor.brokers import brokers
 from monitor.config import Config
@@ -35,7 +35,7 @@ async def _checked(config: Config, *, mends: bool) -> tuple[Checked, ...]:
 
 def table(checked: tuple[Checked, ...]) -> Table:
     """Lay out one topic a line."""
-    result = Table("topic", "partitions", "copies", "kept", "largest record", "state")
+    result = Table(Column("topic", no_wrap=True), "partitions", "copies", "kept", "largest record", "state")
     for item in checked:
         result.add_row(item.spec.name, *(_cells(item.found) if item.found else ("-",) * 4), _state(item.wrong))
     return result
@@ -62,7 +62,11 @@ def _kept(found: Found) -> str:
 def _state(wrong: tuple[Mismatch, ...]) -> str:
     if not wrong:
         return "[green]good[/]"
-    return "\n".join(f"[{'red' if item.fatal else 'yellow'}]{item.what} is {item.found}, not {item.wanted}[/]" for item in wrong)
+    return "\n".join(f"[{'red' if item.fatal else 'yellow'}]{_fault(item)}[/]" for item in wrong)
+
+
+def _fault(item: Mismatch) -> str:
+    return "missing" if item.found == "missing" else f"{item.what} is {item.found}, not {item.wanted}"
 
 
 def _advice(wrong: list[Mismatch]) -> str:

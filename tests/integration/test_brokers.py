@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,13 @@ from monitor.errors import BusError
 from monitor.topics import administration, prepare
 
 ENVIRON = {"DESK": PASSWORD, "WRONG": "hunter2"}
+
+
+@pytest.fixture(autouse=True)
+async def closed() -> AsyncIterator[None]:
+    """Give asyncio the moment that it needs to close the connections that failed."""
+    yield
+    await asyncio.sleep(0.05)
 
 
 def at(apache: Cluster, listener: str, **security: str) -> Brokers:
