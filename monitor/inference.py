@@ -37,7 +37,7 @@ def convert(network: torch.nn.Module, examples: Sequence[torch.Tensor], *, free:
 
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore", DeprecationWarning)  # torch would rather export, which takes ten times as long
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # tests compare the graph with the network, at other lengths too
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined] # tests compare graph and network, at other lengths too
         traced = torch.jit.trace(network, tuple(examples), check_trace=False)  # type: ignore[no-untyped-call]
     frontend = FrontEndManager().load_by_framework("pytorch")
     decoder = TorchScriptPythonDecoder(traced)  # must outlive the conversion

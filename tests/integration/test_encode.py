@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -211,3 +214,16 @@ async def test_the_real_encoders_fill_the_embeddings(bus: MemoryBus, metrics: Me
     widths = {(m.modality, floats(m.vector).size, floats(m.grid).size) for m in messages if isinstance(m, Embedding)}
     assert widths == {(Modality.PICTURE, 1280, 7 * 7 * 112), (Modality.SOUND, 1152, 0), (Modality.TEXT, 384, 0)}
     assert all(np.isfinite(floats(m.vector)).all() for m in messages if isinstance(m, Embedding))
+
+
+def test_a_process_that_encodes_on_the_cpu_starts_without_torch():
+    """Importing torch and transformers takes longer than all the rest of its start."""
+    load(Models())  # what has to be converted is kept from here on
+    program = (
+        "import sys, workers.build, workers.encode, monitor.config;"
+        "workers.encode.load(monitor.config.Models());"
+        "print(sorted({'torch', 'transformers'} & set(sys.modules)))"
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    said = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "[]"

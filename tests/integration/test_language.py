@@ -1,13 +1,54 @@
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
+from transformers import AutoModel, AutoTokenizer
 
 from monitor.config import Models
-from monitor.language import TextEncoder, text_encoder
+from monitor.language import OpenVinoTexts, TextEncoder, text_encoder
+from monitor.minilm import TorchTexts
+from monitor.models import locate
+
+SENTENCES = [
+    "Help!",
+    "Please call the police, somebody is hurt.",
+    "Hilfe, es brennt im Treppenhaus!",
+    "Au secours, appelez les pompiers s'il vous plaît.",
+    "¡Ayúdenme, por favor!",
+    "Помогите, пожар!",
+    "助けてください、火事です",
+    "النجدة، اتصلوا بالشرطة",
+    "Pomóżcie, pożar! 🔥",
+    "one, two; three... four?! (five) [MASK] [SEP]",
+    "",
+    " ",
+    "x" * 5_000,
+    "help " * 3_000,
+    *("there is water on the floor " * count for count in range(1, 30)),
+]
+"""Several languages; from no token to more than are read; more than a batch."""
+
+
+@pytest.fixture(scope="module", params=["openvino", "torch"])
+def encoder(request: pytest.FixtureRequest) -> TextEncoder:
+    located = locate("minilm-l6")
+    return OpenVinoTexts(located, threads=1) if request.param == "openvino" else TorchTexts(located, "cpu")
 
 
 @pytest.fixture(scope="module")
-def encoder() -> TextEncoder:
-    return text_encoder(Models())
+def reference() -> Callable[[Sequence[str]], np.ndarray]:
+    """The model as its makers run it: the whole of transformers, one text at a time."""
+    folder = locate("minilm-l6").folder
+    tokenizer, network = (auto.from_pretrained(folder, local_files_only=True) for auto in (AutoTokenizer, AutoModel))
+
+    @torch.inference_mode()
+    def vector(text: str) -> np.ndarray:
+        tokens = tokenizer([text], truncation=True, max_length=128, return_tensors="pt")
+        return torch.nn.functional.normalize(network.eval()(**tokens).last_hidden_state.mean(1))[0].numpy()
+
+    return lambda texts: np.stack([vector(text) for text in texts])
 
 
 def test_texts_become_vectors_of_length_one(encoder: TextEncoder):
@@ -16,6 +57,36 @@ def test_texts_become_vectors_of_length_one(encoder: TextEncoder):
     assert vectors.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     assert encoder.name == "minilm-l6@53aa5117"
+
+
+def test_vectors_are_those_that_the_fusion_network_was_trained_on(encoder: TextEncoder, reference: Callable[[Sequence[str]], np.ndarray]):
+    expected = reference(SENTENCES)
+    for vectors in (encoder(SENTENCES), encoder(SENTENCES[::-1])[::-1]):
+        assert (vectors * expected).sum(1).min() > 0.999
+        np.testing.assert_allclose(vectors, expected, atol=1e-4)
+
+
+def test_the_configuration_chooses_openvino_on_the_cpu():
+    encoder = text_encoder(Models())
+    assert isinstance(encoder, OpenVinoTexts)
+    assert encoder(["Help!"]).shape == (1, 384)
+
+
+def test_the_network_is_converted_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    located = locate("minilm-l6")
+    OpenVinoTexts(located, threads=1)
+    [kept] = (tmp_path / "scenewatch" / "openvino").iterdir()
+    written = (kept / "model.bin").stat().st_mtime_ns
+    OpenVinoTexts(located, threads=1)
+    assert (kept / "model.bin").stat().st_mtime_ns == written
+
+
+def test_vectors_stay_what_they_were_when_the_next_text_comes(encoder: TextEncoder):
+    first = encoder(["Help!"])
+    before = first.copy()
+    encoder(["Good morning."])
+    np.testing.assert_array_equal(first, before)
 
 
 def test_no_text_is_no_vector(encoder: TextEncoder):
