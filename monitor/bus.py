@@ -22,7 +22,7 @@ from monitor.messages import Message, Ref, Topic
 M = TypeVar("M", bound=Message)
 
 
-class Record(msgspec.Struct, Generic[M], frozen=True, kw_only=True):
+class Record(msgspec.Struct, Generic[M], frozen=True, kw_only=True, gc=False):
     """A message and where it lies."""
 
     message: M

@@ -41,7 +41,7 @@ class Topic(StrEnum):
     DEAD_LETTER = "dead-letter"
 
 
-class Ref(msgspec.Struct, frozen=True, kw_only=True):
+class Ref(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Where a record lies on the bus; evidence is cut from there."""
 
     topic: Topic
@@ -49,14 +49,14 @@ class Ref(msgspec.Struct, frozen=True, kw_only=True):
     offset: int
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
+class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What every message has."""
 
     camera: str
     """The camera's name in the configuration: the key of the record."""
 
 
-class Stamped(Message, frozen=True, kw_only=True):
+class Stamped(Message, frozen=True, kw_only=True, gc=False):
     """A message about the span `at <= t < until` of event time."""
 
     at: float
@@ -67,7 +67,7 @@ class Stamped(Message, frozen=True, kw_only=True):
     """What this camera really has (`text` whenever it has sound): the aligner waits for these and no others."""
 
 
-class Frame(Stamped, frozen=True, kw_only=True, tag="frame"):
+class Frame(Stamped, frozen=True, kw_only=True, gc=False, tag="frame"):
     """A sampled picture: `until` is the earliest time at which the next sample can lie."""
 
     seq: int
@@ -78,7 +78,7 @@ class Frame(Stamped, frozen=True, kw_only=True, tag="frame"):
     """float16 [MOTION]: how the picture moved since the last sample, measured on the frames in between."""
 
 
-class Sound(Stamped, frozen=True, kw_only=True, tag="sound"):
+class Sound(Stamped, frozen=True, kw_only=True, gc=False, tag="sound"):
     """A piece of sound, cut on the half seconds of event time: s16le, mono, 16 kHz."""
 
     seq: int
@@ -91,7 +91,7 @@ class Sound(Stamped, frozen=True, kw_only=True, tag="sound"):
         return np.frombuffer(self.pcm, "<i2").astype(np.float32) / np.float32(32768)
 
 
-class Mark(Stamped, frozen=True, kw_only=True, tag="mark"):
+class Mark(Stamped, frozen=True, kw_only=True, gc=False, tag="mark"):
     """A promise about time: nothing of `modality` that begins before `until` is still to come (a watermark)."""
 
     modality: Modality
@@ -111,7 +111,7 @@ class State(StrEnum):
     ENDED = "ended"
 
 
-class CameraState(Message, frozen=True, kw_only=True, tag="camera"):
+class CameraState(Message, frozen=True, kw_only=True, gc=False, tag="camera"):
     """How a camera fares, published when it changes."""
 
     at: float
@@ -124,7 +124,7 @@ class CameraState(Message, frozen=True, kw_only=True, tag="camera"):
     captured: float = 0.0
 
 
-class Word(msgspec.Struct, frozen=True, kw_only=True):
+class Word(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One recognised word and when it was said, in event time."""
 
     text: str
@@ -133,7 +133,7 @@ class Word(msgspec.Struct, frozen=True, kw_only=True):
     probability: float
 
 
-class Transcript(Stamped, frozen=True, kw_only=True, tag="transcript"):
+class Transcript(Stamped, frozen=True, kw_only=True, gc=False, tag="transcript"):
     """One utterance as text."""
 
     text: str
@@ -148,7 +148,7 @@ class Transcript(Stamped, frozen=True, kw_only=True, tag="transcript"):
     model: str = ""
 
 
-class Embedding(Stamped, frozen=True, kw_only=True, tag="embedding"):
+class Embedding(Stamped, frozen=True, kw_only=True, gc=False, tag="embedding"):
     """What an encoder made of one frame, one second of sound, or one utterance."""
 
     modality: Modality
@@ -164,7 +164,7 @@ class Embedding(Stamped, frozen=True, kw_only=True, tag="embedding"):
     model: str = ""
 
 
-class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+class Judgement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How probable one kind of incident is in a window, and what speaks for it."""
 
     kind: str
@@ -174,7 +174,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """Each modality's share in the probability, by leaving it out (signed; they need not add up)."""
 
 
-class Score(Stamped, frozen=True, kw_only=True, tag="score"):
+class Score(Stamped, frozen=True, kw_only=True, gc=False, tag="score"):
     """What the network and the camera's normality say of one window."""
 
     revision: int
@@ -208,7 +208,7 @@ class Phase(StrEnum):
     END = "end"
 
 
-class Alert(Stamped, frozen=True, kw_only=True, tag="alert"):
+class Alert(Stamped, frozen=True, kw_only=True, gc=False, tag="alert"):
     """One event in the life of an incident; `at` is the incident's begin in every one of them."""
 
     id: str
@@ -231,7 +231,7 @@ class Alert(Stamped, frozen=True, kw_only=True, tag="alert"):
     models: tuple[str, ...] = ()
 
 
-class Behind(msgspec.Struct, frozen=True, kw_only=True):
+class Behind(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How far a stage is behind in one partition."""
 
     partition: int
@@ -241,7 +241,7 @@ class Behind(msgspec.Struct, frozen=True, kw_only=True):
     """Wall clock since the newest record that it took was captured; 0 when nothing was left to process."""
 
 
-class Progress(Message, frozen=True, kw_only=True, tag="progress"):
+class Progress(Message, frozen=True, kw_only=True, gc=False, tag="progress"):
     """How far one process of a stage is behind, told once a second; `camera`, the record's key, is the stage's group."""
 
     at: float
@@ -254,7 +254,7 @@ class Progress(Message, frozen=True, kw_only=True, tag="progress"):
     """It ends in good order and is not to be missed."""
 
 
-class Pressure(Message, frozen=True, kw_only=True, tag="pressure"):
+class Pressure(Message, frozen=True, kw_only=True, gc=False, tag="pressure"):
     """A capture process takes less, or more again; `camera`, the record's key, is `capture`."""
 
     at: float
@@ -269,7 +269,7 @@ class Pressure(Message, frozen=True, kw_only=True, tag="pressure"):
     """How far the slowest stage is behind."""
 
 
-class Learned(Message, frozen=True, kw_only=True, tag="learned"):
+class Learned(Message, frozen=True, kw_only=True, gc=False, tag="learned"):
     """What a camera's normality has become: the newest of each camera is kept for whoever goes on."""
 
     at: float
@@ -278,7 +278,7 @@ class Learned(Message, frozen=True, kw_only=True, tag="learned"):
     """See `monitor.keeping`; empty when it is to be forgotten."""
 
 
-class DeadLetter(Message, frozen=True, kw_only=True, tag="dead-letter"):
+class DeadLetter(Message, frozen=True, kw_only=True, gc=False, tag="dead-letter"):
     """A record that could not be decoded or processed, and why."""
 
     at: float

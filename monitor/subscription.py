@@ -235,7 +235,8 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # aio
         """The next records in the order of their publication, and whether an earlier owner has processed them; never some of either."""
         if not self._waiting:
             self._waiting = await self._fetch()
-        before = [raw for raw in self._waiting if raw.offset < self._at.before.get(_place(raw), 0)]
+        behind = {place: offset for place, offset in self._at.before.items() if self._at.done.get(place, 0) < offset}
+        before = [raw for raw in self._waiting if raw.offset < behind.get(_place(raw), 0)] if behind else []
         raws = before or self._waiting
         self._waiting = [raw for raw in self._waiting if raw not in before] if before else []
         for raw in raws:

@@ -1,9 +1,9 @@
 """What the bus costs: frames and scores through memory://, Tansu and Apache Kafka, each beside the same without our code.
 
-Publisher and reader run at once in this process; LANES publish chunks of CHUNK records and wait for each to be acknowledged. Both
-sides stay connected, and take turns. `overhead_kafka`, `overhead_kafka_scores` and `overhead_tansu` are ratios of the processor time of this process
-(so without the broker's), less 1, the median over the pairs of rounds; `…_wall` is the same of wall clock. The bare side sends bytes that were
-made beforehand and decodes nothing, so encoding, validation and decoding count as ours.
+Publisher and reader run at once in this process; LANES publish chunks of CHUNK records and wait for each to be acknowledged.
+Both sides stay connected, and take turns. `overhead_…` is the ratio of this process's processor time (so without the broker's),
+less 1, the median over the pairs of rounds; `…_wall` is the same of wall clock. The bare side sends bytes that were made
+beforehand and decodes nothing, so encoding, validation and decoding count as ours.
 
 `overhead_memory`: both sides read the pictures (JPEG to pixels, what every reader of a frame does first), beside an asyncio.Queue that
 holds as many. A queue alone passes a reference, without checking, groups, positions, or a second reader: what one record
@@ -42,13 +42,13 @@ POOL: Final = 128
 class Sizes:
     """How much is measured."""
 
-    rounds: int = 9
-    memory_rounds: int = 7
-    frames: int = 1024
-    scores: int = 4096
-    references: int = 8192
+    rounds: int = 25
+    memory_rounds: int = 11
+    frames: int = 256
+    scores: int = 1024
+    references: int = 4096
     """Frames through memory, which copies none."""
-    read: int = 512
+    read: int = 256
     """Frames through memory whose pictures are read."""
     waiting: int = 2400
     """Scores for the processes of `scale`."""
@@ -174,10 +174,7 @@ async def _round(way: Way, chunks: Sequence[Sequence[Message]]) -> Cost:
         for chunk in range(first, len(chunks), LANES):
             await way.publish(chunk)
 
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(way.read(sum(map(len, chunks))))
-        for first in range(LANES):
-            tasks.create_task(lane(first))
+    await asyncio.gather(way.read(sum(map(len, chunks))), *map(lane, range(LANES)))
     return Cost(time.process_time() - cpu, time.monotonic() - wall)
 
 

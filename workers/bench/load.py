@@ -14,7 +14,7 @@ from monitor.motion import MOTION
 CAMERAS: Final = 16
 WIDTH, HEIGHT = 640, 360
 QUALITY: Final = 85
-GRAIN: Final = (3, 12)
+GRAIN: Final = (2.5, 10.5)
 """Sensor noise, standard deviation of 255: least and most; JPEGs of 20 to 60 kB."""
 KINDS: Final = ("fight", "fall", "fire", "aggression", "crying", "distress", "unusual")
 EPOCH: Final = 1_780_000_000.0

@@ -16,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+from monitor import logs
 from monitor.brokers import brokers
 from monitor.config import Kafka
 from monitor.errors import BusError
@@ -51,13 +52,14 @@ class Member:
 
     process: asyncio.subprocess.Process
     told: Told = field(default_factory=lambda: Told(held=(), done=0))
+    ended: bool = False
 
     async def listen(self) -> None:
-        """Take what it says. Raises BusError when it ends."""
+        """Take what it says, until it ends."""
         assert self.process.stdout
         async for line in self.process.stdout:
             self.told = msgspec.json.decode(line, type=Told)
-        raise BusError("A process of the benchmark ended too early; what it wrote above says why")
+        self.ended = True
 
 
 async def measure(url: str, records: int, processes: Sequence[int] = PROCESSES) -> dict[str, float]:
@@ -87,10 +89,10 @@ async def _rate(url: str, cameras: Sequence[str], count: int, records: int) -> f
     prefix = f"scale.{count}."
     scores = [load.score(camera, number) for number in range(records // PARTITIONS) for camera in cameras]
     async with _bus(url, prefix) as bus, _members(url, prefix, count) as members:
-        await _until(lambda: settled([member.told for member in members]))
+        await _until(lambda: settled([member.told for member in members]), members)
         await bus.publish(Topic.SCORES, scores)
         begun, before = time.monotonic(), _done(members)
-        await _until(lambda: _done(members) >= len(scores))
+        await _until(lambda: _done(members) >= len(scores), members)
         return (len(scores) - before) / (time.monotonic() - begun)
 
 
@@ -109,23 +111,23 @@ async def _members(url: str, prefix: str, count: int) -> AsyncIterator[list[Memb
     """Start processes, and end them."""
     command = (sys.executable, "-m", __name__, url, prefix)
     members = [Member(await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)) for _ in range(count)]
+    listening = [asyncio.create_task(member.listen()) for member in members]
     try:
-        async with asyncio.TaskGroup() as listening:
-            tasks = [listening.create_task(member.listen()) for member in members]
-            yield members
-            for task in tasks:
-                task.cancel()
+        yield members
     finally:
         for member in members:
             if member.process.returncode is None:
                 member.process.kill()
             await member.process.wait()
+        await asyncio.gather(*listening)
 
 
-async def _until(true: Callable[[], bool]) -> None:
-    """Wait until something is true. Raises BusError when it takes longer than WAIT_S."""
+async def _until(true: Callable[[], bool], members: Sequence[Member]) -> None:
+    """Wait until something is true. Raises BusError when it takes longer than WAIT_S, or a process ends."""
     until = time.monotonic() + WAIT_S
     while not true():
+        if any(member.ended for member in members):
+            raise BusError("A process of the benchmark ended too early; what it wrote above says why")
         if time.monotonic() > until:
             raise BusError(f"The processes of the benchmark did not come so far within {WAIT_S:g} s; is the machine very busy?")
         await asyncio.sleep(LOOK_S)
@@ -156,4 +158,5 @@ async def work(url: str, prefix: str) -> None:
 
 
 if __name__ == "__main__":
+    logs.configure("error", json=False)
     asyncio.run(work(*sys.argv[1:]))
