@@ -6,7 +6,7 @@ export HF_HUB_OFFLINE = 1
 export SCENEWATCH_DATA ?= ../shared/data
 export UV_HTTP_TIMEOUT ?= 180
 
-.PHONY: help setup demo test unit integration lint format schema figures kafka clean
+.PHONY: help setup demo test unit integration lint format schema figures kafka chaos clean
 
 help: ## What can be done here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,12 +49,15 @@ schema: setup ## Write the JSON Schemas of what other programs read
 	@.venv/bin/scenewatch schema docs/schema
 
 figures: setup ## Measure everything that the documents quote (about 40 minutes)
-	@for name in stages cameras; do .venv/bin/scenewatch bench $$name --json docs/figures/$$name.json || exit 1; done
+	@for name in stages cameras bus; do .venv/bin/scenewatch bench $$name --json docs/figures/$$name.json || exit 1; done
 	@for name in speech fusion normality; do .venv/bin/scenewatch eval $$name --json docs/figures/$$name.json || exit 1; done
-	@.venv/bin/python -m workers.quote README.md
+	@.venv/bin/python -m workers.quote README.md docs/kafka.md
 
 kafka: ## A Kafka on loopback, without Docker: NODES=3, PORT=9092, DATA=folder to keep its records
 	@$(PYTHON) deploy/kafka-local/local_kafka.py --nodes $(or $(NODES),1) --port $(or $(PORT),9092) $(if $(DATA),--data '$(DATA)')
+
+chaos: setup ## Break every part on three Kafka brokers, and write docs/reliability.md: 20 minutes; CAMERAS=4, KILLS=4 of each stage
+	@.venv/bin/python -m workers bench chaos --cameras $(or $(CAMERAS),4) --kills $(or $(KILLS),4) --json docs/figures/chaos.json --page docs/reliability.md
 
 clean: ## Remove what was set up
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 
 from monitor import logs
 from monitor.config import Camera, Config
@@ -177,13 +178,28 @@ def evaluate(name: Literal["speech", "fusion", "normality"], *, data: Data = DAT
 
 
 @app.command
-def bench(name: Literal["stages", "cameras", "bus"], *, data: Data = DATA, json: JsonFile = None) -> int:
-    """Measure how fast it is, on this machine."""
+def bench(
+    name: Literal["stages", "cameras", "bus", "chaos"],
+    *,
+    data: Data = DATA,
+    json: JsonFile = None,
+    cameras: Annotated[int, Parameter(help="chaos: so many.", validator=Number(gte=1))] = 4,
+    kills: Annotated[int, Parameter(help="chaos: of each stage.", validator=Number(gte=1))] = 4,
+    rows: Annotated[list[str] | None, Parameter(help="chaos: these alone, beside the calm one.", negative=())] = None,
+    page: Annotated[Path | None, Parameter(help="chaos: write the table there.")] = None,
+) -> int:
+    """Measure how fast it is, on this machine; `chaos`: what it loses when something breaks."""
     from workers import bench  # noqa: PLC0415
     from workers.report import publish  # noqa: PLC0415
 
-    logs.configure("warning", json=False)
-    publish(bench.run(name, data), json)
+    logs.configure("error" if name in ("bus", "chaos") else "warning", json=False)
+    if name == "chaos":
+        from workers.bench.chaos import measure  # noqa: PLC0415
+
+        order = measure.Order(data=data, cameras=cameras, kills=kills, rows=rows or (), page=page)
+        publish(measure.measure(order), json)
+    else:
+        publish(bench.run(name, data), json)
     return 0
 
 

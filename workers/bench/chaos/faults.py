@@ -26,6 +26,10 @@ from workers.stage import READS, Stage
 POLL_S: Final = 0.1
 LOOK_S: Final = 30.0
 """A stage that has not processed anything so long after its death has not recovered."""
+CAUGHT_UP: Final = 60
+"""Records that all stages together are behind when they keep up: what comes in about half a second …"""
+STEADY_S: Final = 2.0
+"""… and that for so long."""
 BAD_SHARE: Final = 0.01
 BAD_LEAST: Final = 3
 """Each topic gets one of every kind at least."""
@@ -40,6 +44,8 @@ class Done:
     """What was done, and how long each thing took to get over."""
 
     faults: int = 0
+    late: int = 0
+    """Those of them that came after the cameras' end."""
     recovered_s: list[float] = field(default_factory=list)
     bad: int = 0
     """Records that no stage can read."""
@@ -91,12 +97,14 @@ async def broker(scene: Scene, *, away_s: float) -> None:
     """Kill the first broker, and start it again."""
     await asyncio.sleep(8)
     scene.brokers.kill(1)
-    alone = len(scene.brokers.nodes) == 1
-    recovering = None if alone else asyncio.ensure_future(_recovered(scene, BEHIND))
-    await asyncio.sleep(away_s)
-    await asyncio.to_thread(scene.brokers.start, 1)
     scene.done.faults += 1
-    await (recovering or _recovered(scene, BEHIND))
+    if len(scene.brokers.nodes) > 1:
+        await asyncio.gather(asyncio.sleep(away_s), _caught_up(scene))
+        await asyncio.to_thread(scene.brokers.start, 1)
+    else:
+        await asyncio.sleep(away_s)
+        await asyncio.to_thread(scene.brokers.start, 1)
+        await _caught_up(scene)
 
 
 async def cut(scene: Scene, *, away_s: float) -> None:
@@ -108,7 +116,7 @@ async def cut(scene: Scene, *, away_s: float) -> None:
     finally:
         hang(scene.brokers, on=False)
     scene.done.faults += 1
-    await _recovered(scene, BEHIND)
+    await _caught_up(scene)
 
 
 async def corrupt(scene: Scene, *, over_s: float) -> None:
@@ -126,7 +134,7 @@ async def corrupt(scene: Scene, *, over_s: float) -> None:
 
 
 def truncated() -> bytes:
-    """Half of a sound record."""
+    """Half of a record."""
     state = CameraState(camera="camera-0", at=1.0, states=(State.LIVE,), source="film", captured=1.0)
     whole = codec.encode(Topic.CAMERAS, state)
     return whole[: len(whole) // 2]
@@ -151,8 +159,7 @@ async def slow(scene: Scene, *, stage: Stage, pause_s: float = 8.0) -> None:
 async def _recovered(scene: Scene, stages: Sequence[Stage]) -> None:
     """Note how long it takes from now until each stage goes on."""
     begun = time.monotonic()
-    took = await asyncio.gather(*(_goes_on(scene, stage, begun) for stage in stages))
-    scene.done.recovered_s += took
+    scene.done.recovered_s += await asyncio.gather(*(_goes_on(scene, stage, begun) for stage in stages))
 
 
 async def _goes_on(scene: Scene, stage: Stage, begun: float) -> float:
@@ -169,3 +176,19 @@ async def _goes_on(scene: Scene, stage: Stage, begun: float) -> float:
                     break
             await asyncio.sleep(POLL_S)
     return time.monotonic() - begun
+
+
+async def _caught_up(scene: Scene) -> None:
+    """Note how long it takes from now until every stage has moved on and has caught up, and stays so for a moment."""
+    begun = time.monotonic()
+    await asyncio.gather(*(_goes_on(scene, stage, begun) for stage in BEHIND))
+    since = time.monotonic()
+    while (now := time.monotonic()) < since + STEADY_S and now < begun + LOOK_S:
+        try:
+            behind = sum([await scene.bus.lag(stage.value) for stage in BEHIND])
+        except BusError:
+            behind = CAUGHT_UP + 1
+        if behind > CAUGHT_UP:
+            since = time.monotonic()
+        await asyncio.sleep(POLL_S)
+    scene.done.recovered_s.append(since - begun)

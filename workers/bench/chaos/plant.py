@@ -118,9 +118,13 @@ class Plant:
     def _launch(self, stage: Stage, number: int, log: Path) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "workers", "worker", stage.value, "--config", str(self.path)]
         instance = [] if stage is Stage.CAPTURE else ["--instance", f"{stage}-{number}"]
-        alone = os.environ | {"OMP_NUM_THREADS": "1"}
         with log.open("ab") as out:
-            return subprocess.Popen([*command, *instance], stdout=out, stderr=out, env=alone, cwd=ROOT)  # noqa: S603 (our own program)
+            return subprocess.Popen([*command, *instance], stdout=out, stderr=out, env=alone(), cwd=ROOT)  # noqa: S603 (our own program)
+
+
+def alone() -> dict[str, str]:
+    """The environment of a process among many on a small machine: its networks take one thread each."""
+    return os.environ | {"OMP_NUM_THREADS": "1"}
 
 
 def _address(log: Path) -> str:

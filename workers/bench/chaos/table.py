@@ -3,85 +3,216 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from rich.console import Console
+
 from monitor.messages import Topic
 from workers.bench.chaos import faults
-from workers.bench.chaos.counted import KEYS, Counted, count
-from workers.bench.chaos.plant import cameras, looking, plant
+from workers.bench.chaos.cluster import ROOT, Brokers, cluster
+from workers.bench.chaos.counted import MADE, Counted, count
+from workers.bench.chaos.plant import Plant, alone, cameras, looking, plant
+from workers.bench.chaos.watched import Watched, watching
 from workers.stage import Stage
 
 STARTS_AT: Final = 1_800_000_000.0
 PARTITIONS: Final = 4
-SETTLE_S: Final = 3.0
-"""The stages' models load, and the groups form, before the cameras begin."""
+SESSION_S: Final = 6
+CALM: Final = "calm"
+LOST: Final = (Topic.AUDIO, *MADE)
+PHRASES: Final = ("typography", "used", "letter", "letters", "help")
+"""Words of the sentences, so that there are alerts; and rules that the film meets now and then."""
+RULES: Final = ("fight", "fire", "crying")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One row: what is done, and to how many brokers."""
+
+    name: str
+    fault: faults.Fault
+    brokers: int = 3
+    ladder: bool = False
+    """Capture may take less under pressure."""
+    sees_less: bool = False
+    """Frames are dropped on purpose, so that alerts that need pictures, and windows' content, are not compared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """What came of one run."""
 
-    name: str
+    plan: Plan
     counted: Counted
     done: faults.Done
+    watched: Watched
+    seconds: float
+    peaks_mb: dict[str, float]
+    """The most memory that a stage's process had."""
+
+
+def plans(kills: int) -> tuple[Plan, ...]:
+    """The rows of the table."""
+    return (
+        Plan(name=CALM, fault=faults.nothing),
+        Plan(name="kill", fault=partial(faults.kill, times=kills)),
+        Plan(name="scale", fault=faults.scale),
+        Plan(name="broker", fault=partial(faults.broker, away_s=20)),
+        Plan(name="corrupt", fault=partial(faults.corrupt, over_s=60)),
+        Plan(name="slow", fault=partial(faults.slow, stage=Stage.ENCODE), ladder=True, sees_less=True),
+        Plan(name="gone", fault=partial(faults.broker, away_s=60), brokers=1, sees_less=True),
+        Plan(name="cut", fault=partial(faults.cut, away_s=20), brokers=1, sees_less=True),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """Where the runs happen and what they watch."""
+    """What the runs watch, and where they leave their configurations and logs."""
 
-    url: str
     films: Sequence[Path]
     cameras: int
     folder: Path
+    console: Console = field(default_factory=Console)
 
-    def settings(self, name: str) -> dict[str, Any]:
+    def settings(self, plan: Plan, url: str) -> dict[str, Any]:
         """The configuration of one run."""
         return {
-            "bus": f"{self.url}?session_s=6",
-            "topic_prefix": f"{name}.",
+            "bus": f"{url}?session_s={SESSION_S}",
+            "topic_prefix": f"{plan.name}.",
             "kafka": {"partitions": PARTITIONS},
             "cameras": cameras(self.films, self.cameras, STARTS_AT),
             "alerts": {
-                "watch": {"said": {"phrases": ["typography", "used", "letter", "letters", "help"]}},
-                "rules": {kind: {"raise_at": 0.05, "clear_at": 0.03, "cool_down_s": 2} for kind in ("fight", "fire", "crying")},
+                "watch": {"said": {"phrases": list(PHRASES)}},
+                "rules": {kind: {"raise_at": 0.05, "clear_at": 0.03, "cool_down_s": 2} for kind in RULES},
             },
-            "sinks": [{"type": "jsonl", "path": str(self.folder / name / "alerts.jsonl")}],
-            "capture": {"pressure": {"enabled": False}},
+            "sinks": [{"type": "jsonl", "path": str(self.folder / plan.name / "alerts.jsonl")}],
+            "capture": {"pressure": {"enabled": plan.ladder}, "spool": {"folder": str(self.folder / plan.name / "spool")}},
             "metrics": {"port": 0},
             "log_level": "info",
         }
 
-    async def run(self, name: str, fault: faults.Fault) -> Row:
+    async def rows(self, wanted: Sequence[Plan]) -> tuple[list[Row], dict[str, float]]:
+        """Run the plans, those with as many brokers on one cluster; the first is the calm one. Also the replay of that one, compared."""
+        done: list[Row] = []
+        replayed: dict[str, float] = {}
+        for size in sorted({plan.brokers for plan in wanted}, reverse=True):
+            async with cluster(self.folder / f"kafka-{size}", size) as brokers:
+                for plan in (plan for plan in wanted if plan.brokers == size):
+                    begun = time.time()
+                    done.append(await self.run(plan, brokers, done[0].counted if done else None))
+                    if plan.name == CALM:
+                        replayed = await self.replay(begun)
+        return done, replayed
+
+    async def run(self, plan: Plan, brokers: Brokers, calm: Counted | None) -> Row:
         """Watch all films to their end while something is done to the plant."""
-        done = faults.Done()
-        async with plant(self.folder / name, self.settings(name)) as made, looking(made.config) as bus:
-            await asyncio.sleep(SETTLE_S)
+        self.console.print(f"{plan.name}: {self.cameras} cameras, {len(brokers.nodes)} brokers …", highlight=False)
+        begun, done = time.monotonic(), faults.Done()
+        async with plant(self.folder / plan.name, self.settings(plan, brokers.url)) as made, looking(made.config) as bus:
+            await made.ready()
             capture = made.start(Stage.CAPTURE)
             capture.wanted = False
-            breaking = asyncio.ensure_future(fault(made, bus, done))
-            while capture.process.poll() is None:
-                await asyncio.sleep(0.5)
-            breaking.cancel()
-            await asyncio.wait([breaking])
-            await bus.drain()
-            return Row(name=name, counted=await count(bus, PARTITIONS), done=done)
+            scene = faults.Scene(plant=made, bus=bus, brokers=brokers, calm=calm, done=done)
+            async with watching(bus, capture) as watched:
+                breaking = asyncio.ensure_future(plan.fault(scene))
+                await asyncio.to_thread(capture.process.wait)
+                in_time = done.faults
+                await breaking
+                done.late = done.faults - in_time
+                await bus.drain()
+            counted = await count(bus, PARTITIONS)
+        seconds, peaks = time.monotonic() - begun, _peaks(made)
+        row = Row(plan=plan, counted=counted, done=done, watched=watched, seconds=seconds, peaks_mb=peaks)
+        self._tell(row, calm)
+        return row
+
+    async def replay(self, begun: float) -> dict[str, float]:
+        """Run what the calm run captured through the stages again, as quickly as it goes, in one process, and compare the alerts."""
+        self.console.print("replay: the same records again …")
+        folder = self.folder / CALM
+        command = (sys.executable, "-m", "workers", "replay", str(folder / "chaos.yaml"))
+        span = ("--from", str(begun), "--to", str(time.time()), "--json", str(folder / "replay.json"))
+        with (folder / "replay.log").open("wb") as log:
+            again = await asyncio.create_subprocess_exec(*command, *span, stdout=log, stderr=log, cwd=ROOT, env=alone())
+            await again.wait()
+        found = json.loads((folder / "replay.json").read_text("utf-8"))
+        counts = {name: float(len(found[name])) for name in ("added", "gone", "changed")}
+        self.console.print(f"  {found['same']} equal, {counts}", highlight=False)
+        return {"same_replay": float(found["same"]), "lost_replay": counts["gone"], "doubled_replay": 0.0} | {
+            f"{name}_replay": counts[name] for name in ("added", "changed")
+        }
+
+    def _tell(self, row: Row, calm: Counted | None) -> None:
+        """Show how a row went, and a few of the items that it lost or has beside the calm one."""
+        counted, name = row.counted, row.plan.name
+        made = ", ".join(f"{len(counted.items[topic])} {topic.value}" for topic in counted.items)
+        self.console.print(f"  {row.seconds:.0f} s, busy {row.watched.busy:.0%}, {made}", highlight=False)
+        recovered = f"recovered in {max(row.done.recovered_s):.1f} s" if row.done.recovered_s else "nothing to recover"
+        doubled, delay = counted.doubled(Topic.ALERTS), row.watched.delay_s()
+        self.console.print(f"  {row.done.faults} faults, {doubled} alerts doubled, {recovered}, 95 % within {delay:.1f} s", highlight=False)
+        for topic in LOST if calm else ():
+            whole, spoken = calm or counted, row.plan.sees_less
+            gone, more = counted.lost(topic, whole, spoken=spoken), whole.lost(topic, counted, spoken=spoken)
+            if gone or more:
+                self.console.print(f"  {name} {topic.value}: lost {len(gone)} {gone[:4]}, more {len(more)} {more[:4]}", highlight=False)
+
+
+def _peaks(made: Plant) -> dict[str, float]:
+    return {worker.stage.value: worker.peak_mb for worker in made.workers}
 
 
 def figures(rows: Sequence[Row]) -> dict[str, float]:
     """What was lost and doubled in each row, beside the first."""
-    whole = rows[0].counted
-    found: dict[str, float] = {f"{topic.value}": float(len(whole.items[topic])) for topic in KEYS}
+    calm = rows[0]
+    found = {topic.value.replace("-", "_"): float(len(items)) for topic, items in calm.counted.items.items()}
+    for row in rows:
+        found |= {f"{name}_{row.plan.name}": value for name, value in _measured(row).items()}
     for row in rows[1:]:
-        found[f"faults_{row.name}"] = float(row.done.faults)
-        for topic in KEYS:
-            found[f"lost_{row.name}_{topic.value}"] = float(len(row.counted.lost(topic, whole)))
-        found[f"lost_{row.name}"] = sum(found[f"lost_{row.name}_{topic.value}"] for topic in KEYS)
-        found[f"doubled_{row.name}"] = float(row.counted.doubled(Topic.ALERTS))
-        found[f"again_{row.name}_scores"] = float(row.counted.doubled(Topic.SCORES))
-        if row.done.recovered_s:
-            found[f"recover_s_{row.name}"] = max(row.done.recovered_s)
+        found |= {f"{name}_{row.plan.name}": value for name, value in _compared(row, calm).items()}
     return found
+
+
+def _measured(row: Row) -> dict[str, float]:
+    """What a row shows by itself."""
+    found = {
+        "busy": row.watched.busy,
+        "delay_p95_s": row.watched.delay_s(),
+        "lag_s": row.counted.lag_s,
+        "step": float(row.counted.step),
+        "peak_mb": max(row.peaks_mb.values()),
+        "doubled": float(row.counted.doubled(Topic.ALERTS)),
+        "windows_twice": float(row.counted.doubled(Topic.SCORES)),
+        "in": float(row.counted.total((Topic.VIDEO, Topic.AUDIO))),
+        "out": float(row.counted.total(MADE)),
+        "seconds": row.seconds,
+    }
+    return found | ({"recover_s": max(row.done.recovered_s)} if row.done.recovered_s else {})
+
+
+def _compared(row: Row, calm: Row) -> dict[str, float]:
+    """What a row lacks of what the calm one has, and what it has beside it."""
+    less = row.plan.sees_less
+    lost = {topic: len(row.counted.lost(topic, calm.counted, spoken=less)) for topic in LOST}
+    more = {topic: len(calm.counted.lost(topic, row.counted, spoken=less)) for topic in LOST}
+    dropped = sum(row.watched.dropped.values())
+    unseen = len(row.counted.lost(Topic.VIDEO, calm.counted))
+    read = {ref: why for ref, why in row.counted.buried.items() if ref.topic in faults.READ}
+    return {
+        "faults": float(row.done.faults),
+        "late": float(row.done.late),
+        "lost": float(sum(lost.values())),
+        "more": float(sum(more.values())),
+        **{f"lost_{topic.value}": float(number) for topic, number in lost.items()},
+        "frames_unseen": float(unseen),
+        "frames_dropped": dropped,
+        "frames_uncounted": unseen - dropped,
+        "bad": float(row.done.bad),
+        "buried": float(len(read)),
+    }

@@ -1,0 +1,63 @@
+"""Runs the rows, and gives their figures and the page."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from monitor.errors import ConfigError
+from workers.bench import stream
+from workers.bench.chaos import page, table
+
+SIZE: Final = (640, 360)
+FILMS: Final = Path(tempfile.gettempdir()) / "scenewatch-bench" / "360p"
+TIMES: Final = 3
+"""So often a camera's film of half a minute is played."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What to run."""
+
+    data: Path
+    cameras: int = 4
+    kills: int = 4
+    """Of each stage."""
+    rows: Sequence[str] = ()
+    """All of them, if none is named."""
+    page: Path | None = None
+    """The table is written there."""
+
+
+def measure(order: Order) -> dict[str, float]:
+    """What was lost, doubled, and how long it took to recover. Raises SourceError without data, Java or Maven."""
+    plans = table.plans(order.kills)
+    if unknown := set(order.rows) - {plan.name for plan in plans}:
+        raise ConfigError(f"bench chaos: no such row: {', '.join(sorted(unknown))}; there are {', '.join(plan.name for plan in plans)}")
+    wanted = [plan for plan in plans if plan.name in order.rows or plan.name == table.CALM or not order.rows]
+    films = longer(stream.variants(order.data, FILMS, SIZE), TIMES)
+    folder = Path(tempfile.mkdtemp(prefix="scenewatch-chaos-"))  # is kept: its logs say why something was lost
+    rows, replayed = asyncio.run(table.Bench(films=films, cameras=order.cameras, folder=folder).rows(wanted))
+    found = table.figures(rows) | replayed | {"cameras": float(order.cameras)}
+    if order.page:
+        order.page.write_text(page.page(rows, found, order.cameras), "utf-8")
+    return found
+
+
+def longer(films: Sequence[Path], times: int) -> list[Path]:
+    """Folders in which each film lies so many times, to be played one after the other."""
+    folders = []
+    for film in films:
+        folder = film.parent / f"{film.stem}-{times}-times"
+        folder.mkdir(exist_ok=True)
+        for number in range(times):
+            link = folder / f"{number}.mp4"
+            link.unlink(missing_ok=True)
+            os.link(film, link)
+        folders.append(folder)
+    return folders

@@ -1,0 +1,100 @@
+"""The page that says what is survived: docs/reliability.md."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+
+from workers import report
+from workers.bench.chaos.table import Row
+
+FAULTS: Final = {
+    "calm": "none: what the others are held against",
+    "kill": "kill -9 of each stage's process, one at a time, at random moments: {faults:.0f} times ({late:.0f} after the films' end)",
+    "scale": "a second process of each stage joins for 9 s, then leaves",
+    "broker": "kill -9 of one of three brokers; started again after 20 s",
+    "corrupt": "{bad:.0f} alien, truncated and oversized records on all topics that stages read; {buried:.0f} of them are in dead-letter",
+    "slow": "the encode process stands still nine tenths of the time, for 50 s",
+    "gone": "kill -9 of the only broker; started again after 60 s",
+    "cut": "the only broker stands still for 20 s, its connections open",
+}
+HEAD: Final = (
+    "# What is survived\n\n"
+    "Written by `scenewatch bench chaos` (`make chaos`); measured on {date} on {cores} cores of an {cpu} with {memory:.0f} GB.\n\n"
+    "Every stage is a process that is restarted when it dies. Apache Kafka runs on the same machine: three brokers with three copies of\n"
+    "every record, and one broker in the rows `gone` and `cut`. {cameras} cameras are files with speech, played at real time with the\n"
+    "same event times in every run, so that each row is compared with the run in which nothing breaks, item by item: pieces of sound,\n"
+    "transcripts, windows (camera, end, revision) and alert events (incident, number).\n\n"
+    "- **lost**: what that run has and the row has not; **more**: the opposite; **doubled**: alert events that lie on the topic twice.\n"
+    "- **recovered**: the longest that a stage took until its position moved on, or until it was ready with nothing left to do.\n"
+    "  For brokers: until all stages had caught up; counted from the kill for one of three, else from the broker's return.\n"
+    "- **delay**: 95 % of alert events could be read from the topic so soon after the capture of their newest input.\n"
+    "- **load**: the share of all processors' time that was in use, by brokers and stages alike.\n\n"
+    "| row | fault | load | in: frames, sounds | out: transcripts, windows, alerts | lost | more | doubled | recovered | delay |\n"
+    "|---|---|---|---|---|---|---|---|---|---|\n"
+)
+
+
+def page(rows: Sequence[Row], found: Mapping[str, float], cameras: int) -> str:
+    """The whole document."""
+    machine, day = report.machine(), report.report({}).date
+    head = HEAD.format(date=day, cores=machine.cores, cpu=machine.cpu, memory=machine.memory_gb, cameras=cameras)
+    lines = [_line(row.plan.name, found) for row in rows]
+    return head + "".join(f"{line}\n" for line in lines) + "\n" + "\n\n".join(_notes(found, {row.plan.name for row in rows})) + "\n"
+
+
+def _line(name: str, found: Mapping[str, float]) -> str:
+    fault = FAULTS[name].format(**{key: found.get(f"{key}_{name}", 0.0) for key in ("faults", "late", "bad", "buried")})
+    shown = [_shown(found, f"{key}_{name}", form) for key, form in COLUMNS.items()]
+    return f"| `{name}` | {fault} | {' | '.join(shown)} |"
+
+
+COLUMNS: Final = {
+    "busy": "{:.0%}",
+    "in": "{:,.0f}",
+    "out": "{:,.0f}",
+    "lost": "{:.0f}",
+    "more": "{:.0f}",
+    "doubled": "{:.0f}",
+    "recover_s": "{:.1f} s",
+    "delay_p95_s": "{:.1f} s",
+}
+
+
+def _shown(found: Mapping[str, float], key: str, form: str) -> str:
+    return form.format(found[key]) if key in found else ""
+
+
+def _notes(found: Mapping[str, float], rows: Collection[str]) -> list[str]:
+    """What the table has no columns for."""
+    notes = [SEES_LESS.format(name=name, **_of(found, name)) for name in ("slow", "gone", "cut") if name in rows]
+    if "slow" in rows:
+        notes.append(SLOW.format(calm_mb=found["peak_mb_calm"], **_of(found, "slow")))
+    if "same_replay" in found:
+        notes.append(REPLAY.format(**_of(found, "replay")))
+    return [*notes, REST]
+
+
+def _of(found: Mapping[str, float], row: str) -> dict[str, float]:
+    """A row's figures by their names without it."""
+    return {key.removesuffix(f"_{row}"): value for key, value in found.items() if key.endswith(f"_{row}")}
+
+
+SEES_LESS: Final = (
+    "`{name}`: {frames_unseen:.0f} frames of the calm run did not get onto the topic; capture counted {frames_dropped:.0f} as dropped.\n"
+    "Alerts that need pictures are not compared in this row: some pictures are not seen on purpose."
+)
+SLOW: Final = (
+    "`slow`: no stage was further behind than {lag_s:.1f} s, and the ladder went down to step {step:.0f}. "
+    "The largest process had {peak_mb:.0f} MB;\nin the calm run it had {calm_mb:.0f} MB."
+)
+REPLAY: Final = (
+    "`replay`: `scenewatch replay` of the calm run, as quickly as it goes, in one process: {same:.0f} alert events are equal,\n"
+    "{lost:.0f} gone, {added:.0f} added, {changed:.0f} changed."
+)
+REST: Final = """## What is not shown here
+
+- A capture process that is killed loses what its camera sends until it is started again: a live camera goes on at the present. A file
+  begins anew, at the same event times, so it can't be compared, and there is no row.
+- A full disk under the spool: the oldest sound is dropped and counted. Tests of the spool show it.
+- A machine whose clock is set by an hour: not run."""

@@ -1,0 +1,82 @@
+"""What is seen of a run while it goes on: how late alerts are, how many frames capture drops, how busy the machine is."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from monitor.errors import BusError
+from monitor.kafka import KafkaBus
+from monitor.messages import Alert, Topic
+from workers.bench.chaos.plant import Worker, dropped
+
+GROUP: Final = "chaos"
+EVERY_S: Final = 0.5
+
+
+@dataclass(slots=True)
+class Watched:
+    """What was seen."""
+
+    delays_s: list[float] = field(default_factory=list)
+    """From the capture of the newest input of an alert until it could be read from the topic."""
+    dropped: dict[str, float] = field(default_factory=dict)
+    """Frames that capture said to have dropped, by reason."""
+    busy: float = 0.0
+    """The share of all processors' time that something ran."""
+
+    def delay_s(self, share: float = 0.95) -> float:
+        """So many of the alerts came sooner; 0 without any."""
+        ordered = sorted(self.delays_s)
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
+
+
+async def alerts(bus: KafkaBus, watched: Watched) -> None:
+    """Read alerts as they come, however often the broker goes away."""
+    seen: set[tuple[str, int]] = set()
+    while True:
+        try:
+            async with bus.subscribe(Topic.ALERTS, group=GROUP) as batches:
+                async for batch in batches:
+                    fresh = [record.message for record in batch if isinstance(record.message, Alert)]
+                    new = [alert for alert in fresh if (alert.id, alert.sequence) not in seen]
+                    watched.delays_s += [time.time() - alert.captured for alert in new]
+                    seen |= {(alert.id, alert.sequence) for alert in new}
+        except BusError:
+            await asyncio.sleep(EVERY_S)
+
+
+async def frames(capture: Worker, watched: Watched) -> None:
+    """Ask capture what it has dropped, for as long as it lives."""
+    async with httpx.AsyncClient(timeout=2.0) as client:
+        while True:
+            watched.dropped = await dropped(client, capture) or watched.dropped
+            await asyncio.sleep(EVERY_S)
+
+
+@asynccontextmanager
+async def watching(bus: KafkaBus, capture: Worker) -> AsyncIterator[Watched]:
+    """Watch while the body runs."""
+    watched = Watched()
+    tasks = [asyncio.ensure_future(alerts(bus, watched)), asyncio.ensure_future(frames(capture, watched))]
+    begin = ran()
+    try:
+        yield watched
+    finally:
+        watched.busy = (ran()[0] - begin[0]) / max(ran()[1] - begin[1], 1e-9)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+def ran() -> tuple[float, float]:
+    """How long all processors have run, and that with their idle time, since the machine began (proc(5), /proc/stat)."""
+    ticks = [float(tick) for tick in Path("/proc/stat").read_text("utf-8").partition("\n")[0].split()[1:9]]
+    return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
