@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from heapq import merge
 from typing import Any, Final, Protocol
 
 import structlog
@@ -118,6 +118,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # aio
         self._working_on: dict[TopicPartition, int] = {}
         self._keeping: dict[TopicPartition, int] = {}
         self._waiting: list[ConsumerRecord] = []
+        self._ahead_of: dict[TopicPartition, deque[ConsumerRecord]] = {}
         self._partitions: frozenset[int] = frozenset()
         self._gained: frozenset[int] = frozenset()
         self._lost: frozenset[int] = frozenset()
@@ -192,6 +193,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # aio
         """Read on, in partitions that stay; begin with what their owner kept, in those that are new."""
         self._unsettled = False
         self._waiting.clear()
+        self._ahead_of.clear()
         try:
             await self._read_on()
         except BusError as error:
@@ -250,16 +252,42 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # aio
         with self._home.translated("read from"):
             if time.monotonic() - self._committed_at > COMMIT_S:
                 await self._commit()
-            found = {} if self._unsettled else await self._consumer.getmany(max_records=self._limit)
+            found = [] if self._unsettled else await self._in_order()
             if not found and not self._unsettled:
                 await self._pass_markers()
                 await self._commit()
                 wait_s = min(IDLE_S, self._idle_s or IDLE_S)
-                found = await self._consumer.getmany(timeout_ms=int(wait_s * 1000), max_records=self._limit)
+                self._put(await self._consumer.getmany(timeout_ms=int(wait_s * 1000), max_records=self._limit))
+                found = await self._in_order()
             if self._unsettled:
                 await self._settle()
                 return []
-        return list(merge(*found.values(), key=lambda raw: raw.timestamp))
+        return found
+
+    async def _in_order(self) -> list[ConsumerRecord]:
+        """What has arrived in all partitions, in the order of its publication, up to the limit.
+
+        aiokafka gives one partition after the other: of a backlog, a camera's pictures long before the sound of the same time.
+        """
+        for place in self._consumer.assignment():
+            if not self._ahead_of.get(place):
+                self._put(await self._consumer.getmany(place, max_records=self._limit))
+        taken: list[ConsumerRecord] = []
+        while len(taken) < self._limit and (queues := [queue for queue in self._ahead_of.values() if queue]):
+            queue = min(queues, key=lambda queue: queue[0].timestamp)
+            taken.append(queue.popleft())
+            if not queue and self._has_more(taken[-1]):
+                break
+        return taken
+
+    def _put(self, found: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> None:
+        for place, raws in found.items():
+            self._ahead_of.setdefault(place, deque()).extend(raws)
+
+    def _has_more(self, raw: ConsumerRecord) -> bool:
+        """Whether the broker has told of records behind this one."""
+        end: int = self._consumer.highwater(_place(raw)) or 0
+        return bool(end > raw.offset + 1)
 
     async def _pass_markers(self) -> None:
         """Count as processed what only Kafka reads: the markers behind transactions."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -12,7 +13,7 @@ import structlog
 from monitor.bus import Bus
 from monitor.capture import pauses
 from monitor.errors import BusError
-from monitor.messages import Message, Topic
+from monitor.messages import Message, Stamped, Topic
 from monitor.metrics import Metrics
 from monitor.spool import Spool
 
@@ -95,6 +96,8 @@ class Courier:
         self._spool = spool
         self._news = asyncio.Event()
         self._empty = asyncio.Event()
+        self.behind = False
+        """What goes out now was captured before the broker went away; also asked from other threads."""
         self.task = asyncio.ensure_future(self._carry())
 
     def send(self, messages: Sequence[Message]) -> None:
@@ -124,9 +127,16 @@ class Courier:
         while True:
             messages = self._spool.head(LIMIT)
             if messages:
+                self.behind = _age(messages[0]) > AWAY_S
                 await self._link.publish(self._spool.topic, messages)
                 self._spool.done(len(messages))
                 continue
+            self.behind = False
             self._empty.set()
             self._news.clear()
             await self._news.wait()
+
+
+def _age(message: Message) -> float:
+    """Seconds since a message was captured."""
+    return time.time() - message.captured if isinstance(message, Stamped) else 0.0

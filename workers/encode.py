@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from heapq import merge
 from typing import Final
 
 from monitor import config
@@ -18,7 +19,7 @@ from monitor.embedding import Encoded, Rejected, Sounds, pictures, texts
 from monitor.hearing import SoundEncoder, sound_encoder
 from monitor.holding import Holding
 from monitor.language import TextEncoder, text_encoder
-from monitor.messages import DeadLetter, Frame, Message, Topic
+from monitor.messages import DeadLetter, Frame, Message, Stamped, Topic
 from monitor.metrics import Metrics
 from monitor.vision import PictureEncoder, picture_encoder
 from workers.stage import READS, Stage
@@ -64,25 +65,31 @@ async def run(bus: Bus, encoders: Encoders, metrics: Metrics) -> None:
                     if batch.again:
                         sounds.remember(heard)
                     else:
-                        async with asyncio.TaskGroup() as tasks:
+                        tasks = []
+                        async with asyncio.TaskGroup() as group:
                             for topic, encode in encodes.items():
                                 if records := [record for record in batch if record.ref.topic is topic]:
-                                    tasks.create_task(_pass_on(bus, topic, records, encode, threads[topic], metrics))
+                                    tasks.append(group.create_task(_encoded(topic, records, encode, threads[topic], bus, metrics)))
+                        await bus.publish(Topic.EMBEDDINGS, list(merge(*(task.result() for task in tasks), key=_captured)))
                     for record in heard:
                         holding.saw(record)
                     batches.keep(holding.keep(lambda _, camera: sounds.needed(camera)))
 
 
-async def _pass_on(
-    bus: Bus, topic: Topic, records: Sequence[Record[Message]], encode: Encode, thread: ThreadPoolExecutor, metrics: Metrics
-) -> None:
-    """Encode the records of one topic in its own thread, and publish what comes of them in their order."""
+async def _encoded(
+    topic: Topic, records: Sequence[Record[Message]], encode: Encode, thread: ThreadPoolExecutor, bus: Bus, metrics: Metrics
+) -> Sequence[Message]:
+    """Encode the records of one topic in its own thread, in their order."""
     metrics.records_in.labels(STAGE, topic.value).inc(len(records))
     encoded = await asyncio.get_running_loop().run_in_executor(thread, encode, records)
-    await bus.publish(Topic.EMBEDDINGS, encoded.items)
     if encoded.rejected:
         await bus.publish(Topic.DEAD_LETTER, [_dead_letter(rejected) for rejected in encoded.rejected])
     _count(metrics, encoded, topic)
+    return encoded.items
+
+
+def _captured(message: Message) -> float:
+    return message.captured if isinstance(message, Stamped) else 0.0
 
 
 def _count(metrics: Metrics, encoded: Encoded, topic: Topic) -> None:

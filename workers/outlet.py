@@ -18,6 +18,7 @@ from workers.courier import Courier, Link
 KEPT: Final = {Topic.AUDIO: 1.0, Topic.CAMERAS: 1 / 64}
 """What is kept for a broker that is away, with its share of the spool; frames are dropped."""
 LEAVE_S: Final = 5.0
+HOLD_S: Final = 0.05
 MEGABYTE: Final = 10**6
 
 
@@ -42,7 +43,7 @@ class Outlet:
 
     def why_dropped(self) -> str:
         """Why there is no room for frames now; from any thread."""
-        return "broker" if self.link and self.link.away else "overflow"
+        return "broker" if (self.link and self.link.away) or self._sound_is_behind() else "overflow"
 
     async def put(self, topic: Topic, items: Sequence[Item], *, wait: bool) -> None:
         """Publish; with `wait`, and for frames always, return when the bus has them."""
@@ -53,10 +54,16 @@ class Outlet:
             self._couriers[topic].send(items)
         else:
             try:
+                while self._sound_is_behind():  # or its windows would be closed by pictures that overtake it
+                    await asyncio.sleep(HOLD_S)
                 await self.link.publish(topic, items)
             except asyncio.CancelledError:
                 self.drop(items)
                 raise
+
+    def _sound_is_behind(self) -> bool:
+        """Whether the sound of an outage is still on its way."""
+        return Topic.AUDIO in self._couriers and self._couriers[Topic.AUDIO].behind
 
     def drop(self, items: Sequence[Item]) -> None:
         """Count frames and sounds that the broker never took."""
