@@ -96,8 +96,9 @@ class Courier:
         self._spool = spool
         self._news = asyncio.Event()
         self._empty = asyncio.Event()
-        self.behind = False
-        """What goes out now was captured before the broker went away; also asked from other threads."""
+        self.level = asyncio.Event()
+        """Cleared while what goes out was captured long ago, because the broker was away."""
+        self.level.set()
         self.task = asyncio.ensure_future(self._carry())
 
     def send(self, messages: Sequence[Message]) -> None:
@@ -127,11 +128,12 @@ class Courier:
         while True:
             messages = self._spool.head(LIMIT)
             if messages:
-                self.behind = _age(messages[0]) > AWAY_S
+                if _age(messages[0]) > AWAY_S:
+                    self.level.clear()
                 await self._link.publish(self._spool.topic, messages)
                 self._spool.done(len(messages))
                 continue
-            self.behind = False
+            self.level.set()
             self._empty.set()
             self._news.clear()
             await self._news.wait()

@@ -18,7 +18,6 @@ from workers.courier import Courier, Link
 KEPT: Final = {Topic.AUDIO: 1.0, Topic.CAMERAS: 1 / 64}
 """What is kept for a broker that is away, with its share of the spool; frames are dropped."""
 LEAVE_S: Final = 5.0
-HOLD_S: Final = 0.05
 MEGABYTE: Final = 10**6
 
 
@@ -54,8 +53,8 @@ class Outlet:
             self._couriers[topic].send(items)
         else:
             try:
-                while self._sound_is_behind():  # or its windows would be closed by pictures that overtake it
-                    await asyncio.sleep(HOLD_S)
+                if Topic.AUDIO in self._couriers:  # or its windows would be closed by pictures that overtake it
+                    await self._couriers[Topic.AUDIO].level.wait()
                 await self.link.publish(topic, items)
             except asyncio.CancelledError:
                 self.drop(items)
@@ -63,7 +62,7 @@ class Outlet:
 
     def _sound_is_behind(self) -> bool:
         """Whether the sound of an outage is still on its way."""
-        return Topic.AUDIO in self._couriers and self._couriers[Topic.AUDIO].behind
+        return Topic.AUDIO in self._couriers and not self._couriers[Topic.AUDIO].level.is_set()
 
     def drop(self, items: Sequence[Item]) -> None:
         """Count frames and sounds that the broker never took."""
