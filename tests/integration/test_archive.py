@@ -36,7 +36,7 @@ class Recorded:
     archive: Archive
 
 
-@pytest.fixture(params=["memory", "kafka", pytest.param("apache", marks=pytest.mark.kafka)])
+@pytest.fixture(params=["memory", pytest.param("apache", marks=pytest.mark.kafka)])
 async def recorded(request: pytest.FixtureRequest) -> AsyncIterator[Recorded]:
     at = "memory://" if request.param == "memory" else request.getfixturevalue(f"{request.param}_url")
     config = Config(bus=at, topic_prefix=next(PREFIXES))

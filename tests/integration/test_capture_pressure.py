@@ -28,6 +28,7 @@ from monitor.pressure import Step
 from workers.capture import CaptureWorker
 from workers.governor import Governor, govern, listen, tell
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # aiokafka leaves sockets behind when its broker dies; whoever is next collects them
 QUICKLY = Pressure(lag_s=2, clear_lag_s=1, down_after_s=0.5, up_after_s=0.5, sound_lag_s=300)
 
 
@@ -135,7 +136,6 @@ def spooled(folder: Path) -> list[Path]:
     return list(folder.rglob("*.spool"))
 
 
-@pytest.mark.filterwarnings("ignore")  # aiokafka leaves sockets behind when its broker dies
 async def test_without_its_broker_sound_is_kept_and_frames_are_dropped_and_counted(clip: Path, tmp_path: Path, outages: Outages) -> None:
     await lose_the_broker(clip, tmp_path, outages)
 
@@ -162,7 +162,6 @@ async def lose_the_broker(clip: Path, tmp_path: Path, outages: Outages) -> None:
     assert not spooled(tmp_path)
 
 
-@pytest.mark.filterwarnings("ignore")
 async def test_what_a_process_could_not_publish_the_next_one_does(clip: Path, tmp_path: Path, outages: Outages) -> None:
     await leave_without_a_broker(clip, tmp_path, outages)
 

@@ -66,7 +66,7 @@ class Scene:
     alert: Alert
 
 
-@pytest.fixture(params=["memory", "kafka", pytest.param("apache", marks=pytest.mark.kafka)])
+@pytest.fixture(params=["memory", pytest.param("apache", marks=pytest.mark.kafka)])
 async def scene(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Scene]:
     at = "memory://" if request.param == "memory" else request.getfixturevalue(f"{request.param}_url")
     sink = EvidenceSink(type="evidence", to=str(tmp_path / "kept"), before_s=4, after_s=3)
