@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -114,12 +116,27 @@ def ended(path: Path) -> set[str]:
     return {event["kind"] for event in events if event["phase"] == "end"}
 
 
+def until_ready(url: str) -> None:
+    """Wait until models are loaded and cameras have begun."""
+    until = time.monotonic() + 60
+    while True:
+        try:
+            urllib.request.urlopen(url).close()
+        except urllib.error.HTTPError as error:
+            if error.code != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > until:
+                raise
+            time.sleep(0.1)
+        else:
+            return
+
+
 def test_a_signal_ends_a_run_in_order_and_metrics_are_served(tmp_path: Path, recording: Path) -> None:
     config = configure(tmp_path, recording)
     program = Path(sys.executable).with_name("scenewatch")
     with subprocess.Popen([program, "run", config], stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
         assert process.stderr is not None
         url = next(match[0] for line in process.stderr if (match := re.search(r"http://127\.0\.0\.1:\d+/metrics", line)))
+        until_ready(url.replace("/metrics", "/readyz"))
         time.sleep(4)
         with urllib.request.urlopen(url) as answer:
             text = answer.read().decode()
