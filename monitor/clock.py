@@ -126,7 +126,10 @@ class Grid:
         """Whether a frame is the next sample; it is never asked about a sample twice."""
         if at < self.due:
             return False
-        self.due = round((math.floor(at * self.rate + 1e-6) + 1) / self.rate, 6)
+        number = math.floor(at * self.rate + 1e-6) + 1
+        self.due = round(number / self.rate, 6)
+        if self.due <= at:  # by rounding: that sample is this one
+            self.due = round((number + 1) / self.rate, 6)
         return True
 
     def skip_to(self, at: float) -> None:

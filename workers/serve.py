@@ -150,7 +150,7 @@ def served(settings: config.Metrics, metrics: Metrics, vitals: Vitals) -> Iterat
         )
     except OSError as error:
         raise ConfigError(f"metrics: can't listen on {where}: {error.strerror}: set metrics.port, or metrics.enabled: false") from error
-    thread = threading.Thread(target=server.serve_forever, name="http", daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="http", daemon=True)
     thread.start()
     log.info("metrics", url=f"http://{settings.host}:{server.server_port}/metrics")
     try:

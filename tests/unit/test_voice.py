@@ -175,7 +175,7 @@ def moody(samples: Samples, memory: Memory) -> tuple[list[float], Memory]:
     return probabilities, memory._replace(h=np.full((1, 1, 128), mood, np.float32))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.lists(st.integers(0, 240), max_size=12), st.integers(0, 121))
 def test_a_successor_hears_what_its_predecessor_would_have(edges: list[int], cut: int):
     samples = tone(*((a / 4, b / 4) for a, b in list(pairwise(sorted(edges)))[::2]), seconds=60)

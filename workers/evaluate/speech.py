@@ -20,7 +20,6 @@ import jiwer
 import numpy as np
 from faster_whisper import WhisperModel
 from rich.progress import track
-from transformers.models.whisper.english_normalizer import EnglishTextNormalizer
 
 from monitor.config import Config, Models
 from monitor.errors import SourceError
@@ -114,6 +113,8 @@ def error_rates(clips: Sequence[Spoken]) -> dict[str, float]:
         name = "wer" if language == "en" else f"{'cer' if language in UNSPACED else 'wer'}_{language}"
         figures[name] = _rate([plain(clip.reference, language) for clip in said], [plain(clip.text, language) for clip in said])
         if language == "en":
+            from transformers.models.whisper.english_normalizer import EnglishTextNormalizer  # noqa: PLC0415 (takes seconds)
+
             english: Callable[[str], str] = EnglishTextNormalizer({})  # type: ignore[no-untyped-call]
             figures["wer_normalised"] = _rate([english(clip.reference) for clip in said], [english(clip.text) for clip in said])
     return figures
