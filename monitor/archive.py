@@ -95,7 +95,7 @@ class MemoryArchive:
                 yield record
 
     async def _held(self, topic: Topic) -> list[Record[Message]]:
-        return [record for partition in range(self.partitions) for record in await self.bus.newest(topic, partition, CAPACITY)]
+        return await self.bus.newest(topic, range(self.partitions), CAPACITY)
 
 
 class KafkaArchive:

@@ -11,7 +11,7 @@ to remember it anew. When it dies, whoever gets its partitions is given those fi
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Generic, Protocol, TypeAlias, TypeVar, overload
 
@@ -106,8 +106,8 @@ class Bus(Protocol):
         A record that does not decode goes to the dead-letter topic with its reason, and is counted; it is not yielded.
         """
 
-    async def newest(self, topic: Topic, partition: int, limit: int) -> list[Record[Message]]:
-        """The newest records of a partition, the oldest of them first; outside of any group."""
+    async def newest(self, topic: Topic, partitions: Collection[int], limit: int) -> list[Record[Message]]:
+        """The newest records of each of these partitions, the oldest of a partition first; outside of any group."""
 
     async def lag(self, group: str) -> int:
         """How many records of its topics a group has not processed yet."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from functools import partial
@@ -47,6 +48,26 @@ READING: Final = {"isolation_level": "read_committed"}
 """Nobody reads what belongs to a transaction that failed."""
 
 log = structlog.get_logger()
+
+
+def producing(at: Brokers) -> dict[str, Any]:
+    """What the bus's producer is made with, but for idempotence; like `client_options`, to be shown to nobody."""
+    largest = MAX_BYTES + OVERHEAD_BYTES
+    return {**client_options(at), "acks": "all", "max_request_size": largest, "max_batch_size": largest}
+
+
+def consuming(at: Brokers) -> dict[str, Any]:
+    """What the members of a group are made with, but for its name; like `client_options`, to be shown to nobody."""
+    return {
+        **client_options(at),
+        **READING,
+        "enable_auto_commit": False,
+        "auto_offset_reset": "earliest",
+        "max_partition_fetch_bytes": MAX_BYTES + OVERHEAD_BYTES,
+        "partition_assignment_strategy": (RangePartitionAssignor,),
+        "session_timeout_ms": int(at.session_s * 1000),
+        "heartbeat_interval_ms": int(at.session_s * 200),
+    }
 
 
 class KafkaBus:
@@ -126,22 +147,30 @@ class KafkaBus:
             subscription.abandon()
             await stopped(consumer.stop)
 
-    async def newest(self, topic: Topic, partition: int, limit: int) -> list[Record[Message]]:
-        """Read back the end of a partition; what does not decode is left out."""
-        place = TopicPartition(self._prefix + topic.value, partition)
+    async def newest(self, topic: Topic, partitions: Collection[int], limit: int) -> list[Record[Message]]:
+        """Read back the end of partitions; what does not decode is left out."""
+        places = [TopicPartition(self._prefix + topic.value, partition) for partition in partitions]
+        if not places:
+            return []
+        found: dict[TopicPartition, deque[ConsumerRecord]] = {place: deque(maxlen=limit) for place in places}
         async with self._reading:
             with self.translated("read from"):
-                self._reader.assign([place])
-                begins, ends = await self._reader.beginning_offsets([place]), await self._reader.end_offsets([place])
-                self._reader.seek(place, max(begins[place], ends[place] - limit))
-                raws: list[ConsumerRecord] = []
+                self._reader.assign(places)
+                begins, ends = await self._reader.beginning_offsets(places), await self._reader.end_offsets(places)
+                for place in places:
+                    self._reader.seek(place, max(begins[place], ends[place] - limit))
                 until = time.monotonic() + READ_BACK_S
                 # Not only up to the end that the broker names: Tansu 0.6 names the first offset of the newest batch, plus one.
-                while (found := await self._reader.getmany(timeout_ms=READ_BACK_MS)) or await self._reader.position(place) < ends[place]:
-                    raws += [raw for group in found.values() for raw in group]
+                while (came := await self._reader.getmany(timeout_ms=READ_BACK_MS)) or not await self._reached_by_reader(ends):
+                    for place, raws in came.items():
+                        found[place].extend(raws)
                     if time.monotonic() > until:
                         raise BusError(f"Can't read {topic.value} back from Kafka within {READ_BACK_S:g} s; see that all its brokers run")
-        return [record for raw in raws[-limit:] if (record := self._decoded(raw)) is not None]
+        return [record for raws in found.values() for raw in raws if (record := self._decoded(raw)) is not None]
+
+    async def _reached_by_reader(self, ends: Mapping[TopicPartition, int]) -> bool:
+        """Whether what is read back has come to these offsets."""
+        return all([await self._reader.position(place) >= end for place, end in ends.items()])
 
     async def begin(self, group: str, partitions: Collection[int]) -> None:
         """Fence off the transactions of whoever had these partitions before."""
@@ -240,11 +269,8 @@ class KafkaBus:
         """Start a producer that writes nothing twice; where the broker has no such thing, one that may, after an error."""
         for idempotent in (True, False):
             producer = AIOKafkaProducer(
-                **client_options(self._at),
-                acks="all",
+                **producing(self._at),
                 enable_idempotence=idempotent,
-                max_request_size=MAX_BYTES + OVERHEAD_BYTES,
-                max_batch_size=MAX_BYTES + OVERHEAD_BYTES,
             )
             self._clients.push_async_callback(partial(stopped, producer.stop))
             try:
@@ -258,18 +284,7 @@ class KafkaBus:
         return producer
 
     def _consumer(self, group: str) -> AIOKafkaConsumer:
-        return AIOKafkaConsumer(
-            **client_options(self._at),
-            group_id=self._prefix + group,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            max_partition_fetch_bytes=MAX_BYTES + OVERHEAD_BYTES,
-            partition_assignment_strategy=(RangePartitionAssignor,),
-            group_instance_id=self._instance,
-            session_timeout_ms=int(self.session_s * 1000),
-            heartbeat_interval_ms=int(self.session_s * 200),
-            **READING,
-        )
+        return AIOKafkaConsumer(**consuming(self._at), group_id=self._prefix + group, group_instance_id=self._instance)
 
     async def _ends(self) -> dict[TopicPartition, int]:
         """The offset behind the newest record of every partition.

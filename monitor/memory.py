@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from heapq import merge
@@ -167,13 +167,13 @@ class MemoryBus:
         for group in self._groups.values():
             group.news.set()
 
-    async def newest(self, topic: Topic, partition: int, limit: int) -> list[Record[Message]]:
-        """Read back the end of a partition, as far as it is still there; what does not decode is left out."""
-        log = self._logs[topic][partition]
+    async def newest(self, topic: Topic, partitions: Collection[int], limit: int) -> list[Record[Message]]:
+        """Read back the end of partitions, as far as it is still there; what does not decode is left out."""
         found: list[Record[Message]] = []
-        for entry in log.since(max(log.base, log.end - limit)):
-            with suppress(MessageError):
-                found.append(_record(entry))
+        for log in (self._logs[topic][partition] for partition in partitions):
+            for entry in log.since(max(log.base, log.end - limit)):
+                with suppress(MessageError):
+                    found.append(_record(entry))
         return found
 
     async def take(self, group: str, member: _Member, limit: int, idle_s: float | None) -> list[Record[Message]] | None:

@@ -42,9 +42,8 @@ async def _hand_over(bus: Bus, batch: Batch, decider: Decider, holding: Holding)
     """Forget the cameras of partitions that were lost, and learn what was told of those that were gained."""
     for camera in holding.forget(batch.lost):
         decider.forget(camera)
-    for partition in batch.gained:
-        records = await bus.newest(Topic.ALERTS, partition, TOLD)
-        decider.told(record.message for record in records if isinstance(record.message, Alert))
+    records = await bus.newest(Topic.ALERTS, batch.gained, TOLD)
+    decider.told(record.message for record in records if isinstance(record.message, Alert))
 
 
 def _now(batch: Batch, clock: Clock) -> float:

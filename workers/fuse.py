@@ -173,8 +173,8 @@ async def _hand_over(bus: Bus, batch: Batch, aligner: Aligner, judges: Judges, h
     for camera in holding.forget(batch.lost):
         aligner.forget(camera)
         judges.forget(camera)
-    for partition in batch.gained:
-        for record in await bus.newest(Topic.NORMALITY, partition, NEWEST):
+    for partition in batch.gained:  # one at a time: a camera's memory takes megabytes
+        for record in await bus.newest(Topic.NORMALITY, [partition], NEWEST):
             if isinstance(record.message, Learned):
                 judges.remember(record.message)
 

@@ -5,30 +5,18 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+import alerts
 import msgspec
 
 from monitor import events
 from monitor.errors import SinkError
 from monitor.memory import MemoryBus
-from monitor.messages import Alert, DeadLetter, Phase, Severity, Topic
+from monitor.messages import Alert, DeadLetter, Topic
 from workers import deliver
 
 
 def alert(sequence: int) -> Alert:
-    return Alert(
-        camera="door",
-        at=1,
-        until=2 + sequence,
-        captured=3,
-        modalities=(),
-        id="5f0c",
-        phase=Phase.UPDATE if sequence else Phase.NEW,
-        sequence=sequence,
-        kind="fight",
-        severity=Severity.WARNING,
-        probability=0.9,
-        summary="",
-    )
+    return alerts.alert(sequence, at=1.0, until=2.0 + sequence, captured=3.0)
 
 
 @dataclass

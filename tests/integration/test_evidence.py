@@ -11,6 +11,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
+import alerts
 import av
 import clips
 import cv2
@@ -30,7 +31,7 @@ from monitor.evidence import Document, name
 from monitor.evidence import EvidenceSink as Keeper
 from monitor.folder import Folder
 from monitor.jpeg import decode_jpeg
-from monitor.messages import Alert, Frame, Modality, Phase, Ref, Severity, Sound, Topic
+from monitor.messages import Alert, Frame, Modality, Phase, Ref, Sound, Topic
 from monitor.metrics import Metrics
 from monitor.pictures import jpeg
 from workers import deliver, evidence
@@ -81,19 +82,12 @@ async def scene(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 
 def alert(refs: dict[tuple[Topic, float], Ref], captured: float) -> Alert:
-    return Alert(
+    return alerts.alert(
         camera="hall",
         at=AT + 10,
         until=AT + 14,
         captured=captured,
         modalities=BOTH,
-        id="5f0c",
-        phase=Phase.NEW,
-        sequence=0,
-        kind="fight",
-        severity=Severity.WARNING,
-        probability=0.9,
-        summary="",
         key_frame=refs[Topic.VIDEO, AT + 12],
         frames=tuple(refs[Topic.VIDEO, AT + second] for second in (11.5, 12, 12.5)),
         sounds=(refs[Topic.AUDIO, AT + 12],),

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+import alerts
 import pytest
 
 from monitor.brokers import brokers
@@ -13,7 +14,7 @@ from monitor.bus import Batch
 from monitor.config import Kafka
 from monitor.errors import BusError
 from monitor.kafka import KafkaBus
-from monitor.messages import Alert, CameraState, Modality, Phase, Severity, State, Topic
+from monitor.messages import Alert, CameraState, State, Topic
 from monitor.metrics import Metrics
 from monitor.subscription import COMMIT_S, KafkaSubscription
 
@@ -109,9 +110,9 @@ async def test_what_is_read_back_is_the_end_of_a_partition(apache_url: str) -> N
         for number in range(5):
             await bus.publish(Topic.CAMERAS, [state(number)])
         await bus.publish_bytes(Topic.CAMERAS, "door", b"not a message")
-        records = await bus.newest(Topic.CAMERAS, 0, 3)
+        records = await bus.newest(Topic.CAMERAS, [0], 3)
         assert [record.message for record in records] == [state(3), state(4)]
-        assert await bus.newest(Topic.ALERTS, 0, 3) == []
+        assert await bus.newest(Topic.ALERTS, [0], 3) == []
 
 
 async def test_an_empty_batch_says_that_nothing_came(apache_url: str) -> None:
@@ -119,25 +120,12 @@ async def test_an_empty_batch_says_that_nothing_came(apache_url: str) -> None:
         assert len(await anext(batches)) == 0
 
 
-def alert(number: int, camera: str = "door") -> Alert:
-    return Alert(
-        camera=camera,
-        at=number,
-        until=number + 1,
-        captured=1e9,
-        modalities=(Modality.PICTURE,),
-        id=f"alert-{number}",
-        phase=Phase.NEW,
-        sequence=0,
-        kind="fight",
-        severity=Severity.INFO,
-        probability=1,
-        summary="A test",
-    )
+def alert(number: int) -> Alert:
+    return alerts.alert(id=f"alert-{number}")
 
 
 async def told(bus: KafkaBus) -> list[str]:
-    return [record.message.id for record in await bus.newest(Topic.ALERTS, 0, 100) if isinstance(record.message, Alert)]
+    return [record.message.id for record in await bus.newest(Topic.ALERTS, [0], 100) if isinstance(record.message, Alert)]
 
 
 async def test_an_answer_and_the_position_behind_it_are_written_together(apache_url: str) -> None:

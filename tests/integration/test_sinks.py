@@ -14,33 +14,21 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import alerts
 import msgspec
 import pytest
 from rich.console import Console
 
 from monitor import config, events
 from monitor.errors import ConfigError, SinkError
-from monitor.messages import Alert, Phase, Severity
+from monitor.messages import Alert
 from monitor.sinks import ConsoleSink, JsonlSink, Sink, WebhookSink, sinks
 
 SECRETS = ("hunter2", "tok-123", "path-secret")
 
 
 def alert(sequence: int = 0) -> Alert:
-    return Alert(
-        camera="door",
-        at=1763900000.0,
-        until=1763900004.0 + sequence,
-        captured=1763900005.0,
-        modalities=(),
-        id="5f0c",
-        phase=Phase.UPDATE if sequence else Phase.NEW,
-        sequence=sequence,
-        kind="fight",
-        severity=Severity.WARNING,
-        probability=0.9,
-        summary=f"Sentence {sequence}.",
-    )
+    return alerts.alert(sequence, summary=f"Sentence {sequence}.")
 
 
 @dataclass

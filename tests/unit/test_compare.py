@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import permutations
 
+import alerts
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,21 +14,8 @@ from monitor.messages import Alert, Phase, Ref, Severity, Topic
 
 
 def alert(sequence: int = 0, phase: Phase = Phase.NEW, **changes: object) -> Alert:
-    made = Alert(
-        camera="door",
-        at=100.0,
-        until=104.0 + sequence,
-        captured=105.0,
-        modalities=(),
-        id="5f0c",
-        phase=phase,
-        sequence=sequence,
-        kind="fight",
-        severity=Severity.WARNING,
-        probability=0.9,
-        summary="",
-        frames=(Ref(topic=Topic.VIDEO, partition=0, offset=7),),
-    )
+    frames = (Ref(topic=Topic.VIDEO, partition=0, offset=7),)
+    made = alerts.alert(sequence, phase=phase, at=100.0, until=104.0 + sequence, captured=105.0, frames=frames)
     return msgspec.structs.replace(made, **changes)
 
 

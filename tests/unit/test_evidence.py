@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import alerts
 import msgspec
 import pytest
 from hypothesis import given
@@ -12,27 +13,14 @@ from hypothesis import strategies as st
 from monitor.archive import Span, overlaps
 from monitor.config import EvidenceSink
 from monitor.evidence import captured, name, shown
-from monitor.messages import Alert, CameraState, Frame, Phase, Severity, State
+from monitor.messages import Alert, CameraState, Frame, Phase, State
 
 SETTINGS = EvidenceSink(type="evidence", to="somewhere", before_s=5, after_s=3, max_s=60)
 AT = datetime(2026, 11, 23, 23, 59, 58, tzinfo=UTC).timestamp()
 
 
 def alert(**changes: object) -> Alert:
-    made = Alert(
-        camera="front-door",
-        at=AT,
-        until=AT + 10,
-        captured=5000.0,
-        modalities=(),
-        id="5f0c9a",
-        phase=Phase.NEW,
-        sequence=0,
-        kind="fight",
-        severity=Severity.WARNING,
-        probability=0.9,
-        summary="",
-    )
+    made = alerts.alert(camera="front-door", at=AT, until=AT + 10, captured=5000.0, id="5f0c9a")
     return msgspec.structs.replace(made, **changes)
 
 

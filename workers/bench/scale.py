@@ -76,9 +76,7 @@ async def spread(url: str) -> list[str]:
     found: list[str] = []
     async with _bus(url, "scale.names.") as bus:
         await bus.publish(Topic.SCORES, [load.score(f"camera-{number}", 0) for number in range(NAMES)])
-        for partition in range(PARTITIONS):
-            newest = await bus.newest(Topic.SCORES, partition, 1)
-            found += [record.message.camera for record in newest]
+        found += [record.message.camera for record in await bus.newest(Topic.SCORES, range(PARTITIONS), 1)]
     if len(found) < PARTITIONS:
         raise BusError(f"Only {len(found)} of {PARTITIONS} partitions were hit by {NAMES} cameras; raise NAMES")
     return found

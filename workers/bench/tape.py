@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -29,9 +29,9 @@ class Tape:
         del group, once, idle_s
         yield Reel(self, [each for each in self._recorded if each[0] in topics], limit)
 
-    async def newest(self, topic: Topic, partition: int, limit: int) -> list[Record[Message]]:
+    async def newest(self, topic: Topic, partitions: Collection[int], limit: int) -> list[Record[Message]]:
         """Nothing was there before."""
-        del topic, partition, limit
+        del topic, partitions, limit
         return []
 
     async def lag(self, group: str) -> int:

@@ -14,15 +14,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final, NamedTuple, Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import UnknownError, UnsupportedVersionError
 
 from monitor import codec
-from monitor.brokers import Brokers, client_options
+from monitor.brokers import Brokers
 from monitor.bus import Bus, Subscription
-from monitor.kafka import OVERHEAD_BYTES, READING
+from monitor.kafka import consuming, producing
 from monitor.memory import CAPACITY
-from monitor.messages import MAX_BYTES, Message, Topic
+from monitor.messages import Message, Topic
 from monitor.subscription import COMMIT_S, IDLE_S
 
 LIMIT: Final = 256
@@ -143,15 +142,8 @@ async def bare(at: Brokers, topic: str, chunks: Sequence[Sequence[Keyed]]) -> As
         clients.push_async_callback(producer.stop)
         consumer = AIOKafkaConsumer(
             topic,
-            **client_options(at),
+            **consuming(at),
             group_id=f"{topic}-{GROUP}",
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            max_partition_fetch_bytes=MAX_BYTES + OVERHEAD_BYTES,
-            partition_assignment_strategy=(RangePartitionAssignor,),
-            session_timeout_ms=int(at.session_s * 1000),
-            heartbeat_interval_ms=int(at.session_s * 200),
-            **READING,
         )
         clients.push_async_callback(consumer.stop)
         await consumer.start()
@@ -162,11 +154,8 @@ async def _producer(at: Brokers) -> AIOKafkaProducer:
     """Start a producer like the bus's: idempotent, where the broker has that."""
     for idempotent in (True, False):
         producer = AIOKafkaProducer(
-            **client_options(at),
-            acks="all",
+            **producing(at),
             enable_idempotence=idempotent,
-            max_request_size=MAX_BYTES + OVERHEAD_BYTES,
-            max_batch_size=MAX_BYTES + OVERHEAD_BYTES,
         )
         try:
             await producer.start()

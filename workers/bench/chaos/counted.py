@@ -72,6 +72,6 @@ async def count(bus: KafkaBus, partitions: int) -> Counted:
     counted = Counted()
     for topic in Topic:
         for partition in range(partitions):
-            for record in await bus.newest(topic, partition, EVERYTHING):
+            for record in await bus.newest(topic, [partition], EVERYTHING):
                 counted.add(topic, record.message)
     return counted
