@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -265,16 +266,15 @@ class Cluster:
         for node in self.nodes:
             if listening(node.ports["PLAINTEXT"]):
                 raise UnavailableError(f"Something listens at port {node.ports['PLAINTEXT']} already. Stop it, or take another port")
-        try:
+        with ExitStack() as failed:
+            failed.callback(self.close)
             with ThreadPoolExecutor(len(self.nodes)) as formatting:
                 list(formatting.map(self._format, self.nodes))
             for node in self.nodes:
                 self._run(node)
             for node in self.nodes:
                 self._wait(node)
-        except BaseException:
-            self.close()
-            raise
+            failed.pop_all()
 
     def address(self, listener: str = "PLAINTEXT") -> str:
         """The nodes' listeners as host:port,host:port."""
