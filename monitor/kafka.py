@@ -33,7 +33,7 @@ from monitor.config import Kafka
 from monitor.errors import BusError, MessageError
 from monitor.messages import MAX_BYTES, Message, Ref, Topic
 from monitor.metrics import Metrics
-from monitor.subscription import KafkaSubscription, Offsets, reached
+from monitor.subscription import STOP_S, KafkaSubscription, Offsets, reached
 from monitor.transactions import Keyed, Transactions, stopped
 
 OVERHEAD_BYTES: Final = 64 * 1024
@@ -93,6 +93,7 @@ class KafkaBus:
         self._topics = {prefix + topic.value: topic for topic in Topic}
         self._published: dict[TopicPartition, int] = {}
         self._clients = AsyncExitStack()
+        self._subscriptions: set[KafkaSubscription] = set()
         self._producer: Any = None
         self._admin: Any = None
         self._reader: Any = None
@@ -141,9 +142,11 @@ class KafkaBus:
         try:
             with self.translated("read from"):
                 await consumer.start()
+            self._subscriptions.add(subscription)
             yield subscription
             await subscription.finish()
         finally:
+            self._subscriptions.discard(subscription)
             subscription.abandon()
             await stopped(consumer.stop)
 
@@ -226,6 +229,9 @@ class KafkaBus:
     async def close(self) -> None:
         """End every subscription, flush, and let go of the broker."""
         self.closed = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_S):
+                await asyncio.gather(*(subscription.settled() for subscription in self._subscriptions))
         await self._clients.aclose()
 
     def record(self, raw: ConsumerRecord) -> Record[Message]:
@@ -246,7 +252,8 @@ class KafkaBus:
         if topic is not Topic.DEAD_LETTER:
             ref = Ref(topic=topic, partition=raw.partition, offset=raw.offset)
             camera = (raw.key or b"").decode(errors="replace")
-            await self.publish(Topic.DEAD_LETTER, [codec.dead_letter(camera, ref, raw.value or b"", error, time.time())])
+            letter = codec.dead_letter(camera, ref, raw.value or b"", error, time.time())
+            await self._append(Topic.DEAD_LETTER, [(camera, codec.encode(Topic.DEAD_LETTER, letter))])
 
     @contextmanager
     def translated(self, doing: str) -> Iterator[None]:
@@ -259,6 +266,9 @@ class KafkaBus:
     async def _send(self, topic: Topic, values: list[tuple[str, bytes]]) -> None:
         if self.closed:
             raise BusError("The bus is closed: nothing can be published any more; subscribe and publish before close()")
+        await self._append(topic, values)
+
+    async def _append(self, topic: Topic, values: list[tuple[str, bytes]]) -> None:
         with self.translated(f"publish {topic.value} to"):
             sent = [await self._producer.send(self._prefix + topic.value, value, camera.encode()) for camera, value in values]
             acknowledged = await asyncio.gather(*sent)

@@ -125,6 +125,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # aio
         self._unsettled = False
         self._at_rest = asyncio.Event()
         self._at_rest.set()
+        self._asking = asyncio.Lock()
         self._committed_at = self._gave_at = time.monotonic()
         self._progress = home.metrics.board.member(group)
         self._progress.records = self._ahead
@@ -145,8 +146,9 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # aio
         self._progress.waits(time.time())
         while not (self._home.closed or self._home.ending):
             self._rest()
-            raws, again = await self._next()
-            records = [record for raw in raws if (record := await self._open(raw, again=again)) is not None]
+            async with self._asking:
+                raws, again = await self._next()
+                records = [record for raw in raws if (record := await self._open(raw, again=again)) is not None]
             idle = self._idle_s is not None and time.monotonic() - self._gave_at >= self._idle_s
             if records or idle:
                 self._gave_at = time.monotonic()
@@ -155,6 +157,11 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # aio
                 self._gained = self._lost = frozenset()
                 return batch
         raise StopAsyncIteration
+
+    async def settled(self) -> None:
+        """Wait until nothing is asked of the broker for the next batch: before that, its clients can't be let go of."""
+        async with self._asking:
+            pass
 
     def keep(self, places: Mapping[Place, int]) -> None:
         """Hold back what is written down, from when the batch is processed; see `monitor.bus`."""
@@ -325,7 +332,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # aio
             log.warning("a position was not written down; records may come again", group=self._group, error=str(error))
             return
         self._written |= changed
-        if self._home.notes is None and any(int(offset.metadata) > offset.offset for offset in changed.values()):
+        if self._home.notes is None and not self._home.closed and any(int(offset.metadata) > offset.offset for offset in changed.values()):
             await self._see_notes(changed)
 
     async def _see_notes(self, changed: Offsets) -> None:

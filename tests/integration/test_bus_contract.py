@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from typing import TypeAlias
 
 import pytest
+from aiokafka import TopicPartition
 
 from monitor import codec
 from monitor.brokers import brokers
@@ -18,6 +19,7 @@ from monitor.kafka import KafkaBus
 from monitor.memory import MemoryBus
 from monitor.messages import MAX_BYTES, CameraState, DeadLetter, Frame, Mark, Message, Modality, Ref, Sound, State, Topic
 from monitor.metrics import Metrics
+from monitor.subscription import Offsets
 
 AnyBus: TypeAlias = MemoryBus | KafkaBus
 BROKERS = {"tansu": "kafka_url", "apache": "apache_url"}
@@ -325,10 +327,29 @@ async def test_drained_means_that_the_last_stage_is_done_too(bus: AnyBus) -> Non
     await asyncio.gather(*tasks)
 
 
-async def test_after_the_close_subscriptions_end_and_nothing_is_published(bus: AnyBus) -> None:
+@pytest.mark.parametrize("after_s", [0.0, 0.02, 0.05, 0.2, 1.5])
+async def test_after_the_close_subscriptions_end_and_nothing_is_published(bus: AnyBus, after_s: float) -> None:
     ended = asyncio.create_task(read(bus, 1, Topic.VIDEO, group="g"))
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(after_s)
     await bus.close()
     assert await ended == []
     with pytest.raises(BusError, match="closed"):
         await bus.publish(Topic.VIDEO, [frame("door", 0)])
+
+
+@pytest.mark.kafka
+async def test_a_close_waits_for_what_a_member_asks_of_the_broker(apache_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    bus = KafkaBus(brokers(apache_url + "?session_s=1"), Metrics(), prefix=next(PREFIXES))
+    await bus.start()
+    asked, written = asyncio.Event(), bus.written
+
+    async def slowly(group: str, places: Collection[TopicPartition]) -> Offsets:
+        asked.set()
+        await asyncio.sleep(0.3)
+        return await written(group, places)
+
+    monkeypatch.setattr(bus, "written", slowly)
+    ended = asyncio.create_task(read(bus, 1, Topic.VIDEO, group="g"))
+    await asyncio.wait_for(asked.wait(), 20)
+    await bus.close()
+    assert await ended == []
