@@ -316,9 +316,18 @@ class Fusion:
 
     @torch.inference_mode()
     def __call__(self, windows: Sequence[Window]) -> list[tuple[Judgement, ...]]:
-        """Judge windows in one batch: for each window one Judgement a kind, in the order of KINDS."""
+        """Judge windows: for each one Judgement a kind, in the order of KINDS.
+
+        A GPU judges them in one batch. A CPU takes one at a time: in a batch, padding and the choice of kernels change a
+        probability's last digits, and the same records would not give the same alerts again.
+        """
         if not windows:
             return []
+        if self.device.type == "cpu":
+            return [self._judge([window])[0] for window in windows]
+        return self._judge(windows)
+
+    def _judge(self, windows: Sequence[Window]) -> list[tuple[Judgement, ...]]:
         batch = collate(windows, self.net.cfg).map(lambda tensor: tensor.to(self.device))
         probabilities = self.net.probabilities(batch)  # [B, K]
         parts = self._parts(batch, probabilities)

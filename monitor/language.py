@@ -21,7 +21,6 @@ MAX_TOKENS: Final = 128
 """What the network was trained on; half a minute of fast speech has about as many. What is longer is cut."""
 MAX_CHARACTERS: Final = 4000
 """Cut before the tokenizer sees it: no token is longer than a word, and no utterance is as long as that."""
-BATCH: Final = 32
 
 
 class TextEncoder(Protocol):
@@ -59,17 +58,17 @@ class OpenVinoTexts:
         self._request = inference.load(inference.kept(located, _convert), threads, {"INFERENCE_PRECISION_HINT": "f32"})
 
     def __call__(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Texts of any length to float32 [n, 384], each of length 1."""
-        return in_batches(texts, self._infer)
+        """Texts of any length to float32 [n, 384], each of length 1; one at a time, for padding would change the last digits."""
+        return in_batches(texts, self._infer, 1)
 
     def _infer(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         vectors: npt.NDArray[np.float32] = self._request.infer(self._tokens(texts), share_inputs=True)[0]
         return vectors
 
 
-def in_batches(texts: Sequence[str], infer: Callable[[Sequence[str]], npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
-    """Infer 32 texts at a time; no text is no vector."""
-    chunks = [infer(texts[at : at + BATCH]) for at in range(0, len(texts), BATCH)]
+def in_batches(texts: Sequence[str], infer: Callable[[Sequence[str]], npt.NDArray[np.float32]], size: int) -> npt.NDArray[np.float32]:
+    """Infer so many texts at a time; no text is no vector."""
+    chunks = [infer(texts[at : at + size]) for at in range(0, len(texts), size)]
     return np.concatenate(chunks) if chunks else np.empty((0, VECTOR), np.float32)
 
 

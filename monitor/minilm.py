@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,8 @@ from transformers.utils.logging import disable_progress_bar
 from monitor import inference
 from monitor.language import Tokens, in_batches
 from monitor.models import Device, Located
+
+BATCH: Final = 32
 
 
 class Sentence(torch.nn.Module):
@@ -44,7 +47,7 @@ class TorchTexts:
 
     def __call__(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Texts of any length to float32 [n, 384], each of length 1."""
-        return in_batches(texts, self._infer)
+        return in_batches(texts, self._infer, BATCH)
 
     @torch.inference_mode()
     def _infer(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:

@@ -23,6 +23,8 @@ from monitor.voice import Utterance
 
 BATCH: Final = 8
 """Utterances that are transcribed at once."""
+LENGTHS_S: Final = 2
+"""Lengths are rounded up to a multiple of this, so that utterances of like length share a batch."""
 TAIL_S: Final = 4.0
 """Silence put after an utterance; with less, Whisper, which was trained on thirty seconds, says things twice."""
 WHOLE_S: Final = 30.0
@@ -55,7 +57,11 @@ class _Text(NamedTuple):
 
 
 class Transcriber:
-    """Whisper on CTranslate2, many utterances at once, then the guard; one thread at a time."""
+    """Whisper on CTranslate2, many utterances at once, then the guard; one thread at a time.
+
+    What comes of an utterance does not depend on those beside it: each batch is of one padded length, and words are timed one
+    utterance at a time.
+    """
 
     def __init__(self, located: Located, speech: config.Speech, models: config.Models) -> None:
         self.name = located.version
@@ -78,23 +84,25 @@ class Transcriber:
         return heard
 
     def _all(self, spoken: Sequence[Utterance], tail_s: float) -> list[Heard]:
-        """Batches of like length, each with so much silence after the longest one."""
-        order = sorted(range(len(spoken)), key=lambda n: spoken[n].samples.size)
+        """Batches of one rounded length, with at least so much silence after each utterance."""
+        lengths = [LENGTHS_S * math.ceil(utterance.seconds / LENGTHS_S) for utterance in spoken]
         heard: dict[int, Heard] = {}
-        for first in range(0, len(order), BATCH):
-            batch = order[first : first + BATCH]
-            heard.update(zip(batch, self._batch([spoken[n] for n in batch], tail_s), strict=True))
+        for seconds in sorted(set(lengths)):
+            alike = [n for n, length in enumerate(lengths) if length == seconds]
+            for first in range(0, len(alike), BATCH):
+                batch = alike[first : first + BATCH]
+                heard.update(zip(batch, self._batch([spoken[n] for n in batch], seconds, tail_s), strict=True))
         return [heard[n] for n in range(len(spoken))]
 
-    def _batch(self, spoken: list[Utterance], tail_s: float) -> list[Heard]:
-        seconds = min(WHOLE_S, math.ceil(spoken[-1].seconds + tail_s))
-        encoded = self._encode(spoken, seconds)
+    def _batch(self, spoken: list[Utterance], seconds: int, tail_s: float) -> list[Heard]:
+        """Utterances of at most so many seconds."""
+        encoded = self._encode(spoken, min(WHOLE_S, seconds + tail_s))
         languages = self._languages(spoken, encoded)
         heard: dict[int, Heard] = {}
         for language in sorted({language for language, _ in languages}):
             chosen = [n for n, (one, _) in enumerate(languages) if one == language]
             part = encoded if len(chosen) == len(spoken) else _rows(encoded, chosen)
-            results = self._heard([spoken[n] for n in chosen], part, language, [languages[n][1] for n in chosen])
+            results = self._heard([spoken[n] for n in chosen], part, language, [languages[n][1] for n in chosen], seconds)
             heard.update(zip(chosen, results, strict=True))
         return [heard[n] for n in range(len(spoken))]
 
@@ -115,9 +123,9 @@ class Transcriber:
         found = [(ranked[0][0].strip("<|>"), float(ranked[0][1])) for ranked in self._whisper.model.detect_language(encoded)]
         return [(utterance.language, 1.0) if utterance.language else best for utterance, best in zip(spoken, found, strict=True)]
 
-    def _heard(self, spoken: list[Utterance], encoded: Any, language: str, sure: list[float]) -> list[Heard]:
+    def _heard(self, spoken: list[Utterance], encoded: Any, language: str, sure: list[float], seconds: int) -> list[Heard]:
         """Utterances of one language."""
-        texts = self._texts(spoken, encoded, language, sure)
+        texts = self._texts(spoken, encoded, language, sure, seconds)
         outcomes = [verdict(text.evidence) for text in texts]
         believed = [n for n, outcome in enumerate(outcomes) if outcome is Outcome.ACCEPTED or self._believes(outcome)]
         words = self._words([spoken[n] for n in believed], [texts[n] for n in believed], encoded, believed, language)
@@ -130,14 +138,14 @@ class Transcriber:
     def _believes(self, outcome: Outcome) -> bool:
         return not self._guard and outcome is not Outcome.EMPTY
 
-    def _texts(self, spoken: list[Utterance], encoded: Any, language: str, sure: list[float]) -> list[_Text]:
+    def _texts(self, spoken: list[Utterance], encoded: Any, language: str, sure: list[float], seconds: int) -> list[_Text]:
         tokenizer = self._tokenizer(language)
         prompt = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
         results = self._whisper.model.generate(
             encoded,
             [prompt] * len(spoken),
             beam_size=self._beam_size,
-            max_length=min(self._whisper.max_length, len(prompt) + TOKENS_PER_SECOND * (1 + math.ceil(spoken[-1].seconds))),
+            max_length=min(self._whisper.max_length, len(prompt) + TOKENS_PER_SECOND * seconds),
             suppress_tokens=list(get_suppressed_tokens(tokenizer, [-1])),
             return_scores=True,
             return_no_speech_prob=True,
@@ -147,12 +155,13 @@ class Transcriber:
 
     def _words(self, spoken: list[Utterance], texts: list[_Text], encoded: Any, rows: list[int], language: str) -> list[tuple[Word, ...]]:
         """When each word was said, from the decoder's attention to the sound (dynamic time warping)."""
-        if not rows:
-            return []
-        part = encoded if len(rows) == encoded.shape[0] else _rows(encoded, rows)
-        frames = [math.ceil(utterance.seconds * 100) for utterance in spoken]
-        found = self._whisper.find_alignment(self._tokenizer(language), [text.tokens for text in texts], part, frames)
-        return [_timed(utterance, words) for utterance, words in zip(spoken, found, strict=True)]
+        tokenizer = self._tokenizer(language)
+        timed = []
+        for utterance, text, row in zip(spoken, texts, rows, strict=True):
+            part = encoded if encoded.shape[0] == 1 else _rows(encoded, [row])
+            [words] = self._whisper.find_alignment(tokenizer, [text.tokens], part, [math.ceil(utterance.seconds * 100)])
+            timed.append(_timed(utterance, words))
+        return timed
 
     def _transcript(self, utterance: Utterance, text: _Text, words: tuple[Word, ...], language: str) -> Transcript:
         return Transcript(

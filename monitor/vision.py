@@ -24,7 +24,7 @@ SIDE: Final = 224
 VECTOR: Final = 1280
 GRID: Final = (7, 7, 112)
 BATCH: Final = 16
-"""Larger batches are no faster for one picture, and only take memory."""
+"""A GPU's; larger ones are no faster for one picture, and only take memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,8 @@ class OpenVinoPictures:
         self._request = inference.load(inference.kept(located, _convert), threads)
 
     def __call__(self, images: Sequence[Image]) -> PictureFeatures:
-        """RGB pictures of any size, in any number."""
-        return features([self._infer(chunk) for chunk in chunks(images)])
+        """RGB pictures of any size, in any number; one at a time, so that what comes of one does not depend on its neighbours."""
+        return features([self._infer(squeeze(image)[np.newaxis]) for image in images])
 
     def _infer(self, pixels: Image) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         result = self._request.infer(pixels, share_inputs=True)

@@ -100,7 +100,8 @@ def test_what_means_the_same_is_near(encoder: TextEncoder):
 
 def test_a_text_has_the_same_vector_alone_and_in_a_batch(encoder: TextEncoder):
     texts = [f"Sentence number {number}" + " and so on" * number for number in range(34)]
-    np.testing.assert_allclose(encoder(texts)[33], encoder(texts[33:])[0], atol=1e-4)
+    together, alone = encoder(texts)[33], encoder(texts[33:])[0]
+    np.testing.assert_allclose(together, alone, atol=1e-4 if isinstance(encoder, TorchTexts) else 0)
 
 
 def test_an_endless_text_is_cut(encoder: TextEncoder):
