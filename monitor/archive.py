@@ -166,7 +166,8 @@ class KafkaArchive:
             yield consumer
         finally:
             with self._translated():
-                await asyncio.wait_for(consumer.stop(), STOP_S)
+                async with asyncio.timeout(STOP_S):
+                    await consumer.stop()
 
     async def _begins(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
         with self._translated():

@@ -51,6 +51,8 @@ class Feed:
         self._left_out = left_out
         self._skipped = 0
         self._undecoded = False
+        self._unseen = -math.inf
+        """When the latest frame that was not decoded would have been shown."""
         self._settings = settings
         self._language = camera.language or ""
         self._grid = Grid(camera.fps)
@@ -96,7 +98,7 @@ class Feed:
             self._motion.push(at, grid)
             self._health.decoded(at, grid, key=frame.key_frame)
         if self._undecoded:
-            yield from self.undecoded(at, captured)
+            yield from self.undecoded(at, at, captured)
             self._undecoded = False
         if self._grid.takes(at):
             if self._lets_through():
@@ -106,9 +108,10 @@ class Feed:
             yield from self._promise(Modality.PICTURE, captured)
             yield from self._look_after(at, captured)
 
-    def undecoded(self, at: float, captured: float) -> Iterator[Item]:
-        """A frame that is not even decoded; the sample before it, if there was none, was left out."""
+    def undecoded(self, at: float, shown: float, captured: float) -> Iterator[Item]:
+        """A frame that is not even decoded, which would be `shown` later; the sample before it, if there was none, was left out."""
         self._undecoded = True
+        self._unseen = max(self._unseen, shown)
         if self._grid.takes(at - 1 / self._grid.rate + TICK_S):
             yield from self._leave_picture_out(captured)
             yield from self._promise(Modality.PICTURE, captured)
@@ -118,7 +121,13 @@ class Feed:
         yield from self._pieces(self._cutter.push(at, samples), captured)
 
     def close(self, captured: float) -> Iterator[Item]:
-        """The source ended or broke off: give the rest of its sound."""
+        """The source ended or broke off: give the rest of its sound, and say of the last samples that they were not decoded.
+
+        So where a clip ends, and the next of its folder begins, does not depend on what was taken of it.
+        """
+        while self._undecoded and self._grid.due <= self._unseen:
+            self._grid.takes(self._grid.due)
+            yield from self._leave_picture_out(captured)
         yield from self._pieces(self._cutter.flush(), captured)
 
     def promise(self, until: float, captured: float, *, last: bool = False) -> Iterator[Item]:

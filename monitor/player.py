@@ -156,7 +156,8 @@ class Player:
             now, captured = self.now(), time.time()
             self._stamp = float(stamp * packet.time_base)
             at = self._at(Modality.PICTURE, self._stamp, now)
-            yield from self.feed.undecoded(at, self._paced(at, captured))
+            shown = at if packet.pts is None else at + float(packet.pts * packet.time_base) - self._stamp
+            yield from self.feed.undecoded(at, shown, self._paced(at, captured))
 
     def _packets(self) -> Iterator[Packet[Stream]]:
         """Packets of the streams that are wanted; what a recording has in it that can't be read is passed over."""

@@ -187,7 +187,8 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # aio
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:  # noqa: ARG002 - aiokafka's interface
         """Let the batch be finished and write the position down before another member reads on."""
         try:
-            await asyncio.wait_for(self._at_rest.wait(), self._home.session_s / 2)
+            async with asyncio.timeout(self._home.session_s / 2):
+                await self._at_rest.wait()
         except TimeoutError:
             log.warning("a batch is handed over unfinished; another member does it again", group=self._group)
         await self._commit()
@@ -325,7 +326,8 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # aio
             return
         try:
             with self._home.translated("write a position to"):
-                await asyncio.wait_for(self._consumer.commit(changed), STOP_S)
+                async with asyncio.timeout(STOP_S):
+                    await self._consumer.commit(changed)
         except BusError as error:
             if not isinstance(error.__cause__, TimeoutError | CommitFailedError | IllegalStateError):
                 raise

@@ -28,6 +28,7 @@ from monitor.feed import Item
 from monitor.messages import CameraState, Frame, Mark, Modality, Sound, State, Topic
 from monitor.metrics import Metrics
 from workers.governor import Follow, Governor, govern, listen
+from workers.lifecycle import ended
 from workers.outlet import Outlet
 
 log: Any = structlog.get_logger()
@@ -262,10 +263,9 @@ class CaptureWorker:
         async with self._turn:
             await asyncio.gather(*(tap.stop() for tap, _ in self._taps.values()))
             tasks = [task for _, task in self._taps.values()]
-            for task in [*self._background, *(tasks if error else ())]:
-                task.cancel()
+            await ended(*self._background, *(tasks if error else ()))
             try:
-                await self._outlet.settle([*tasks, *self._background])
+                await self._outlet.settle(tasks)
                 for tap, _ in self._taps.values():
                     for lane in tap.lanes.values():
                         self._outlet.drop(lane.leave())

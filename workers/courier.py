@@ -16,6 +16,7 @@ from monitor.errors import BusError
 from monitor.messages import Message, Stamped, Topic
 from monitor.metrics import Metrics
 from monitor.spool import Spool
+from workers.lifecycle import ended
 
 AWAY_S: Final = 2.0
 """A broker that has not taken a batch for so long is away."""
@@ -112,8 +113,7 @@ class Courier:
             if self._spool and not self._link.away:
                 await self._emptied()
         finally:
-            self.task.cancel()
-            await asyncio.wait([self.task])
+            await ended(self.task)
             self._spool.close()
         if not self.task.cancelled():
             self.task.result()

@@ -62,7 +62,8 @@ async def tell(bus: Bus, metrics: Metrics) -> None:
 async def _publish(bus: Bus, *messages: Message) -> None:
     """Publish what is soon out of date: without a broker it is not kept."""
     try:
-        await asyncio.wait_for(bus.publish(Topic.PRESSURE, messages), ANSWER_S)
+        async with asyncio.timeout(ANSWER_S):
+            await bus.publish(Topic.PRESSURE, messages)
     except (BusError, TimeoutError) as error:
         log.debug("not told", error=str(error) or "the broker is away")
 

@@ -7,7 +7,7 @@ import signal
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -17,6 +17,8 @@ Start = Callable[[], Awaitable[None]]
 
 CRASHES: Final = 5
 WITHIN_S: Final = 60.0
+CANCEL_S: Final = 1.0
+"""A task that has not ended so long after it was cancelled is cancelled again."""
 
 
 async def supervise(name: str, start: Start, *, pause_s: float = 0.5) -> None:
@@ -40,10 +42,16 @@ async def _outcome(start: Start) -> BaseException | None:
     try:
         await asyncio.wait([task])
     finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.wait([task])
+        await ended(task)
     return task.exception()
+
+
+async def ended(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel tasks, again if need be: libraries, and Python 3.11's own `wait_for`, may swallow a cancellation (python/cpython#86296)."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=CANCEL_S)
 
 
 @asynccontextmanager
@@ -73,9 +81,7 @@ async def until_stopped(serving: Awaitable[None], stop: asyncio.Event, end: Call
             if late:
                 log.warning("stopped in the middle of a batch: it comes again", after_s=within_s)
     finally:
-        for task in (stage, stopping):
-            task.cancel()
-        await asyncio.wait([stage, stopping])
+        await ended(stage, stopping)
     if not stage.cancelled():
         stage.result()
 
@@ -86,8 +92,6 @@ async def first(*starts: Awaitable[object]) -> None:
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+        await ended(*tasks)
     for task in done:
         task.result()

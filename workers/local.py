@@ -98,7 +98,8 @@ async def _watch_then_drain(
     if stop.is_set():
         log.info("stopping: what is under way is delivered first", at_most_s=DRAIN_S)
     try:
-        await asyncio.wait_for(bus.drain(), DRAIN_S if stop.is_set() else None)
+        async with asyncio.timeout(DRAIN_S if stop.is_set() else None):
+            await bus.drain()
     except TimeoutError:
         log.warning("stopped before everything was processed", after_s=DRAIN_S)
     except BusError as error:

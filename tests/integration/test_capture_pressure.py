@@ -27,6 +27,7 @@ from monitor.metrics import Metrics
 from monitor.pressure import Step
 from workers.capture import CaptureWorker
 from workers.governor import Governor, govern, listen, tell
+from workers.lifecycle import ended
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # aiokafka leaves sockets behind when its broker dies; whoever is next collects them
 QUICKLY = Pressure(lag_s=2, clear_lag_s=1, down_after_s=0.5, up_after_s=0.5, sound_lag_s=300)
@@ -201,8 +202,6 @@ async def test_capture_hears_what_stages_of_other_processes_tell(kafka_url: str)
     try:
         await until(lambda: governor.valve.step is Step.NO_PICTURE)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await ended(*tasks)
         await bus.close()
     assert behind.registry.get_sample_value("scenewatch_lag_seconds", {"stage": "encode", "partition": "0"}) >= 30

@@ -6,6 +6,7 @@ from collections import Counter
 
 import av
 import numpy as np
+import pytest
 
 from monitor.config import Camera, Capture
 from monitor.feed import Feed, Item
@@ -27,12 +28,12 @@ class Camera25:
     def _left_out(self, modality: Modality, seconds: float) -> None:
         self.left_out[modality] += 1 if modality is Modality.PICTURE else seconds
 
-    def play(self, seconds: int) -> None:
+    def play(self, frames: int) -> None:
         """As a player does: what is not decoded is told all the same."""
-        for _ in range(seconds * 25):
+        for _ in range(frames):
             at, key = self.frame / 25, self.frame % 25 == 0
             if self.valve.step >= Step.NO_PICTURE or (self.valve.step is Step.KEY and not key):
-                self.items += self.feed.undecoded(at, at)
+                self.items += self.feed.undecoded(at - 0.08, at, at)  # told in decoding order, which is behind
             else:
                 picture = av.VideoFrame.from_ndarray(np.full((36, 64, 3), self.frame % 200, np.uint8), format="rgb24").reformat(
                     format="yuv420p"
@@ -40,6 +41,11 @@ class Camera25:
                 self.items += self.feed.picture(picture, at, at)
             self.items += self.feed.sound(np.ones(SOUND_HZ // 25, np.int16), at, at)
             self.frame += 1
+
+    def end(self) -> float:
+        """End the clip; where the next one will begin."""
+        self.items += self.feed.close(self.frame / 25)
+        return self.feed.end
 
     @property
     def frames(self) -> list[Frame]:
@@ -52,7 +58,7 @@ class Camera25:
 
 def watched(step: Step, seconds: int = 16) -> Camera25:
     camera = Camera25(step)
-    camera.play(seconds)
+    camera.play(seconds * 25)
     return camera
 
 
@@ -96,9 +102,9 @@ def test_time_never_falls_and_all_comes_back() -> None:
     camera = Camera25(Step.ALL)
     for step in (Step.HALF, Step.KEY, Step.NO_PICTURE, Step.NOTHING, Step.NO_PICTURE, Step.KEY, Step.HALF, Step.ALL):
         camera.valve.step = step
-        camera.play(4)
+        camera.play(100)
     before = len(camera.frames)
-    camera.play(4)
+    camera.play(100)
     assert len(camera.frames) == before + 8
     for modality, kind in ((Modality.PICTURE, Frame), (Modality.SOUND, Sound)):
         promised = 0.0
@@ -107,3 +113,13 @@ def test_time_never_falls_and_all_comes_back() -> None:
                 assert item.at >= promised - 1e-6
                 promised = item.until
     assert len(camera.frames) + camera.left_out[Modality.PICTURE] == 72
+
+
+@pytest.mark.parametrize("frames", range(51, 76, 3))
+@pytest.mark.parametrize("step", [Step.HALF, Step.KEY, Step.NO_PICTURE])
+def test_a_clip_ends_where_it_ends_however_little_of_it_was_taken(step: Step, frames: int) -> None:
+    whole, pressed = Camera25(Step.ALL), Camera25(step)
+    whole.play(frames)
+    pressed.play(frames)
+    assert pressed.end() == whole.end()
+    assert len(pressed.frames) + pressed.left_out[Modality.PICTURE] == len(whole.frames)

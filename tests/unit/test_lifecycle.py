@@ -3,9 +3,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Sequence
 
 import pytest
 
+from monitor.memory import MemoryBus
+from monitor.messages import Message, Topic
+from monitor.metrics import Metrics
+from workers import governor, lifecycle
 from workers.lifecycle import CRASHES, first, stop_on_signal, supervise, until_stopped
 
 
@@ -115,3 +120,41 @@ async def test_cancelling_the_wait_cancels_the_stage() -> None:
     with pytest.raises(asyncio.CancelledError):
         await serving
     assert bus.done == ["begun"]
+
+
+async def test_a_task_that_swallows_a_cancellation_is_cancelled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifecycle, "CANCEL_S", 0.01)
+    swallowed = 0
+
+    async def deaf() -> None:
+        nonlocal swallowed
+        while swallowed < 2:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                swallowed += 1
+        await asyncio.sleep(60)
+
+    task = asyncio.ensure_future(deaf())
+    await asyncio.sleep(0)
+    await asyncio.wait_for(lifecycle.ended(task), 5)
+    assert task.cancelled()
+    assert swallowed == 2
+
+
+async def test_a_cancelled_teller_ends_though_it_has_just_published() -> None:
+    """What Python 3.11's wait_for got wrong."""
+    taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    class Bus(MemoryBus):
+        async def publish(self, topic: Topic, messages: Sequence[Message]) -> None:
+            await taken
+
+    task = asyncio.ensure_future(governor.tell(Bus(Metrics()), Metrics()))
+    await asyncio.sleep(0.01)
+    taken.set_result(None)
+    await asyncio.sleep(0)
+    task.cancel()
+    _, late = await asyncio.wait([task], timeout=1)
+    task.cancel()
+    assert not late

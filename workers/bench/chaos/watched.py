@@ -16,6 +16,7 @@ from monitor.errors import BusError
 from monitor.kafka import KafkaBus
 from monitor.messages import Alert, Topic
 from workers.bench.chaos.plant import Worker, dropped
+from workers.lifecycle import ended
 
 GROUP: Final = "chaos"
 EVERY_S: Final = 0.5
@@ -71,9 +72,7 @@ async def watching(bus: KafkaBus, capture: Worker) -> AsyncIterator[Watched]:
         yield watched
     finally:
         watched.busy = (ran()[0] - begin[0]) / max(ran()[1] - begin[1], 1e-9)
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+        await ended(*tasks)
 
 
 def ran() -> tuple[float, float]:
