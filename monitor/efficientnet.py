@@ -11,7 +11,7 @@ from monitor import inference
 from monitor.errors import ModelError
 from monitor.jpeg import Image
 from monitor.models import Device, Located
-from monitor.vision import SIDE, PictureFeatures, chunks, features
+from monitor.vision import BATCH, SIDE, PictureFeatures, chunks, features
 
 MEAN: Final = 127.0
 SCALE: Final = 128.0
@@ -42,6 +42,8 @@ class EfficientNetLite(torch.nn.Module):
 
 class TorchPictures:
     """EfficientNet-Lite0 in torch, on a GPU or the CPU."""
+
+    at_once = BATCH
 
     def __init__(self, located: Located, device: Device) -> None:
         self.name = located.version

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -40,6 +40,8 @@ class Encoded:
     items: tuple[Item, ...]
     """In the records' order; a mark stands in the place of what was rejected."""
     rejected: tuple[Rejected, ...] = ()
+    left_out: tuple[Frame, ...] = ()
+    """Of a backlog; a mark stands in the place of each."""
 
     @property
     def embeddings(self) -> int:
@@ -108,13 +110,36 @@ class Sounds:
             self._last.pop(mark.camera, None)
 
 
-def pictures(encoder: PictureEncoder, records: Sequence[Record[Message]]) -> Encoded:
-    """Encode the frames among records of `video`, in one batch over all cameras."""
+def takes_all(_captured: float) -> bool:
+    """Leave nothing out."""
+    return False
+
+
+def pictures(encoder: PictureEncoder, records: Sequence[Record[Message]], leaves_out: Callable[[float], bool] = takes_all) -> Encoded:
+    """Encode the frames among records of `video`, over all cameras; `leaves_out` is asked of each one's `captured` when it is its turn."""
+    parts = [_pictures(encoder, part, leaves_out) for part in _parts(records, encoder.at_once)]
+    return Encoded(
+        Modality.PICTURE,
+        tuple(item for part in parts for item in part.items),
+        tuple(lost for part in parts for lost in part.rejected),
+        tuple(frame for part in parts for frame in part.left_out),
+    )
+
+
+def _parts(records: Sequence[Record[Message]], size: int) -> Iterator[Sequence[Record[Message]]]:
+    return (records[first : first + size] for first in range(0, len(records), size))
+
+
+def _pictures(encoder: PictureEncoder, records: Sequence[Record[Message]], leaves_out: Callable[[float], bool]) -> Encoded:
     images: list[Image] = []
     slots: list[Record[Message] | Mark] = []
     rejected: list[Rejected] = []
+    left_out: list[Frame] = []
     for record in records:
         match record.message:
+            case Frame() as frame if leaves_out(frame.captured):
+                left_out.append(frame)
+                slots.append(passed(frame, Modality.PICTURE))
             case Frame() as frame:
                 try:
                     images.append(decode_jpeg(frame.jpeg))
@@ -126,7 +151,7 @@ def pictures(encoder: PictureEncoder, records: Sequence[Record[Message]]) -> Enc
                 slots.append(mark)
     features = encoder(images)
     items = _fill(slots, features.vectors, Modality.PICTURE, encoder.name, features.grids)
-    return Encoded(Modality.PICTURE, items, tuple(rejected))
+    return Encoded(Modality.PICTURE, items, tuple(rejected), tuple(left_out))
 
 
 def texts(encoder: TextEncoder, records: Sequence[Record[Message]]) -> Encoded:

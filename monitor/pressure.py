@@ -1,12 +1,14 @@
 """The ladder: what capture takes less, step by step, while the stages behind it do not keep up, and takes again when they do.
 
-Pure: time and lag are data. A step down needs a lag over its limit that has lasted and does not shrink; a step up needs
+The ladder is pure: time and lag are data. A step down needs a lag over its limit that has lasted and does not shrink; a step up needs
 a lag under a lower limit that has lasted longer. In between, everything stays: no flapping.
 """
 
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final, NamedTuple
@@ -113,3 +115,22 @@ class Ladder:
 
     def _lowest(self, reading: Reading) -> Step:
         return Step.NOTHING if reading.lag_s - reading.excused_s >= self.limits.sound_lag_s else Step.NO_PICTURE
+
+
+@dataclass(slots=True)
+class Relief:
+    """Which frames a stage leaves out when it is too slow itself: what capture then takes less comes seconds later, behind a backlog."""
+
+    limits: Pressure
+    wall: Callable[[], float] = time.time
+    steady: Callable[[], float] = time.monotonic
+    _ladder: Ladder = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._ladder = Ladder(self.limits)
+
+    def leaves_out(self, captured: float) -> bool:
+        """Whether a frame, none much older than the one before, is too old to be worth the time; says so only under lasting pressure."""
+        lag_s = self.wall() - captured
+        self._ladder.push(Reading(self.steady(), lag_s))
+        return self._ladder.step is not Step.ALL and lag_s > self.limits.clear_lag_s

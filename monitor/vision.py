@@ -44,12 +44,18 @@ class PictureEncoder(Protocol):
     def name(self) -> str:
         """Model and version."""
 
+    @property
+    def at_once(self) -> int:
+        """So many pictures are computed together; more in one call take as much longer."""
+
     def __call__(self, images: Sequence[Image]) -> PictureFeatures:
         """RGB pictures of any size, in any number."""
 
 
 class OpenVinoPictures:
     """EfficientNet-Lite0 in OpenVINO, on the CPU."""
+
+    at_once = 1
 
     def __init__(self, located: Located, threads: int) -> None:
         self.name = located.version

@@ -46,11 +46,13 @@ def consumer(stage: Stage, config: Config, metrics: Metrics, sinks: Sequence[Sin
     return BUILDERS[stage](config, metrics, sinks, fast)
 
 
-def _encode(config: Config, metrics: Metrics, _sinks: Sequence[Sink], _fast: bool) -> Run:
+def _encode(config: Config, metrics: Metrics, _sinks: Sequence[Sink], fast: bool) -> Run:
+    from monitor.pressure import Relief  # noqa: PLC0415
     from workers import encode  # noqa: PLC0415
 
-    encoders = encode.load(config.models)
-    return lambda bus: encode.run(bus, encoders, metrics)
+    encoders, limits = encode.load(config.models), config.capture.pressure
+    relieved = limits.enabled and not fast
+    return lambda bus: encode.run(bus, encoders, metrics, Relief(limits) if relieved else None)
 
 
 def _transcribe(config: Config, metrics: Metrics, _sinks: Sequence[Sink], _fast: bool) -> Run:

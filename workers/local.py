@@ -53,17 +53,18 @@ async def everything(
 ) -> tuple[capture.Failure, ...]:
     """Run all stages on one bus until the sources have ended and every alert is delivered; return the cameras that were given up."""
     vitals = Vitals()
-    with served(config.metrics, metrics, vitals):
-        begun = time.perf_counter()
-        runs = {stage: build.consumer(stage, config, metrics, out, fast=fast) for stage in build.consumers(config)}
-        log.info("models loaded", seconds=round(time.perf_counter() - begun, 1))
-        groups = build.groups(runs, out)
-        async with stop_on_signal() as stop, open_bus(config, metrics, groups) as bus:
-            cameras = _capture(config, bus, metrics, fast=fast)
-            vitals.conditions = {**_watches(cameras), "assigned": lambda: metrics.board.joined(tuple(groups))}
-            watching = asyncio.ensure_future(_watch_then_drain(cameras, config, bus, stop, paths))
-            stages = [supervise(stage, partial(run, bus)) for stage, run in runs.items()]
-            await first(watching, vitals.beat(), depth(bus, metrics, tuple(groups)), *stages)
+    async with stop_on_signal() as stop:
+        with served(config.metrics, metrics, vitals):
+            begun = time.perf_counter()
+            runs = {stage: build.consumer(stage, config, metrics, out, fast=fast) for stage in build.consumers(config)}
+            log.info("models loaded", seconds=round(time.perf_counter() - begun, 1))
+            groups = build.groups(runs, out)
+            async with open_bus(config, metrics, groups) as bus:
+                cameras = _capture(config, bus, metrics, fast=fast)
+                vitals.conditions = {**_watches(cameras), "assigned": lambda: metrics.board.joined(tuple(groups))}
+                watching = asyncio.ensure_future(_watch_then_drain(cameras, config, bus, stop, paths))
+                stages = [supervise(stage, partial(run, bus)) for stage, run in runs.items()]
+                await first(watching, vitals.beat(), depth(bus, metrics, tuple(groups)), *stages)
     for sink in out:
         await sink.close()
     return watching.result()
@@ -129,17 +130,18 @@ async def one(stage: Stage, config: Config, paths: Sequence[Path], instance: str
     out = sinks.sinks(config.sinks) if stage is Stage.DELIVER else ()
     vitals = Vitals()
     groups = build.groups([stage], out)
-    with served(config.metrics, metrics, vitals):
-        run = None if stage is Stage.CAPTURE else build.consumer(stage, config, metrics, out, fast=False)
-        async with stop_on_signal() as stop, open_bus(config, metrics, groups, instance) as bus:
-            if run is None:
-                cameras = _capture(config, bus, metrics, follow=following(config, metrics))
-                vitals.conditions = _watches(cameras)
-                await first(_watch_then_drain(cameras, config, bus, stop, paths), vitals.beat())
-            else:
-                vitals.conditions = {"bus": lambda: True, "assigned": lambda: metrics.board.joined(tuple(groups))}
-                serving = until_stopped(supervise(stage, partial(run, bus)), stop, bus.end, within_s=FINISH_S)
-                await first(serving, tell(bus, metrics), vitals.beat())
+    async with stop_on_signal() as stop:
+        with served(config.metrics, metrics, vitals):
+            run = None if stage is Stage.CAPTURE else build.consumer(stage, config, metrics, out, fast=False)
+            async with open_bus(config, metrics, groups, instance) as bus:
+                if run is None:
+                    cameras = _capture(config, bus, metrics, follow=following(config, metrics))
+                    vitals.conditions = _watches(cameras)
+                    await first(_watch_then_drain(cameras, config, bus, stop, paths), vitals.beat())
+                else:
+                    vitals.conditions = {"bus": lambda: True, "assigned": lambda: metrics.board.joined(tuple(groups))}
+                    serving = until_stopped(supervise(stage, partial(run, bus)), stop, bus.end, within_s=FINISH_S)
+                    await first(serving, tell(bus, metrics), vitals.beat())
     for sink in out:
         await sink.close()
     return 0

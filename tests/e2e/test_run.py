@@ -160,3 +160,13 @@ def test_the_demo_finds_what_was_planted_and_nothing_else(scenewatch: Command) -
     shown = scenewatch("demo", timeout=500)
     assert shown.returncode == 0, shown.stdout + shown.stderr
     assert "all found, nothing else said" in shown.stderr
+
+
+def test_a_signal_while_models_are_loaded_is_no_failure(tmp_path: Path, recording: Path) -> None:
+    program = Path(sys.executable).with_name("scenewatch")
+    with subprocess.Popen([program, "run", configure(tmp_path, recording)], stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        assert process.stderr is not None
+        assert next(line for line in process.stderr if "/metrics" in line)
+        process.send_signal(signal.SIGTERM)
+        process.stderr.read()
+        assert process.wait(40) == 0

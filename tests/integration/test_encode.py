@@ -30,6 +30,7 @@ class Pictures:
     """Vectors of zeros; `meet` is waited for before it answers."""
 
     name = "pictures"
+    at_once = 64
 
     def __init__(self, meet: threading.Barrier | None = None) -> None:
         self.meet = meet

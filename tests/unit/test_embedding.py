@@ -18,6 +18,7 @@ class Brightness:
     """The mean of a picture as its vector and grid."""
 
     name = "brightness@1"
+    at_once = 2
 
     def __call__(self, images: Sequence[Image]) -> PictureFeatures:
         means = np.array([[image.mean()] for image in images], np.float32).reshape(-1, 1)
@@ -94,6 +95,19 @@ def test_a_broken_picture_is_set_aside_and_its_time_passes():
     assert (passed.modality, passed.until, passed.last) == (Modality.PICTURE, 1.0, False)
     [rejected] = encoded.rejected
     assert (rejected.ref.offset, rejected.error.reason) == (3, "undecodable")
+
+
+def test_a_frame_is_left_out_when_it_is_its_turn_and_its_time_passes():
+    asked = []
+
+    def every_second(captured: float) -> bool:
+        asked.append(captured)
+        return len(asked) % 2 == 0
+
+    encoded = pictures(Brightness(), [record(frame(at, 10)) for at in (0, 0.5, 1, 1.5, 2)], every_second)
+    assert [type(item) for item in encoded.items] == [Embedding, Mark, Embedding, Mark, Embedding]
+    assert [lost.at for lost in encoded.left_out] == [0.5, 1.5]
+    assert asked == [1, 1.5, 2, 2.5, 3]
 
 
 def test_nothing_but_broken_pictures_is_no_embedding():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from monitor.config import Pressure
-from monitor.pressure import Ladder, Reading, Step
+from monitor.pressure import Ladder, Reading, Relief, Step
 
 LIMITS = Pressure(lag_s=10, clear_lag_s=4, down_after_s=4, up_after_s=20, sound_lag_s=300)
 LAGS = st.lists(st.floats(0, 1000), min_size=1, max_size=200)
@@ -89,3 +89,24 @@ def test_without_lag_it_always_comes_back(lags: list[float]) -> None:
 def test_limits_that_do_not_rise_are_a_mistake() -> None:
     with pytest.raises(ValidationError, match="these must rise"):
         Pressure(lag_s=3, clear_lag_s=5)
+
+
+def test_a_stage_that_stays_too_slow_leaves_old_frames_out_until_it_has_long_kept_up() -> None:
+    now = 0.0
+    relief = Relief(LIMITS, wall=lambda: 1e9 + now, steady=lambda: now)
+    left_out = []
+    for lag in (*[0.0] * 5, *[12.0] * 10, *[1.0] * 45, *[12.0] * 2):
+        now += 1
+        left_out.append(relief.leaves_out(1e9 + now - lag))
+    assert not any(left_out[:9])
+    assert all(left_out[9:15])
+    assert not any(left_out[15:])  # the young ones are encoded, and after 20 s a step it is all over
+
+
+def test_a_clock_that_is_set_forward_leaves_no_frame_out() -> None:
+    now, step = 0.0, 0.0
+    relief = Relief(LIMITS, wall=lambda: now + step, steady=lambda: now)
+    for second in range(60):
+        now, captured = float(second), second + step - 1.0
+        step = 3600.0 if second >= 30 else 0.0
+        assert not relief.leaves_out(captured)

@@ -18,6 +18,7 @@ from monitor import codec
 from monitor.errors import BusError
 from monitor.kafka import KafkaBus
 from monitor.messages import MAX_BYTES, CameraState, State, Topic
+from workers.bench.chaos import clock
 from workers.bench.chaos.cluster import Brokers, hang
 from workers.bench.chaos.counted import Counted
 from workers.bench.chaos.plant import BEHIND, Plant, is_ready
@@ -117,6 +118,14 @@ async def cut(scene: Scene, *, away_s: float) -> None:
         hang(scene.brokers, on=False)
     scene.done.faults += 1
     await _caught_up(scene)
+
+
+async def wrong_clocks(scene: Scene, *, by_s: float, for_s: float) -> None:
+    """Set the clock of every stage forward, and back again after a while."""
+    for seconds in (by_s, 0.0):
+        await asyncio.sleep(for_s)
+        clock.set_by(scene.plant.path.parent, seconds)
+        scene.done.faults += 1
 
 
 async def corrupt(scene: Scene, *, over_s: float) -> None:

@@ -15,6 +15,8 @@ FAULTS: Final = {
     "broker": "kill -9 of one of three brokers; started again after 20 s",
     "corrupt": "{bad:.0f} alien, truncated and oversized records on all topics that stages read; {buried:.0f} of them are in dead-letter",
     "slow": "the encode process stands still nine tenths of the time, for 50 s",
+    "clock": "the clock of every stage is set forward by an hour, and back again after 25 s",
+    "spool": "as `gone`, for 40 s; the spool lies on a disk of 2 MB, which fills up",
     "gone": "kill -9 of the only broker; started again after 60 s",
     "cut": "the only broker stands still for 20 s, its connections open",
 }
@@ -22,9 +24,9 @@ HEAD: Final = (
     "# What is survived\n\n"
     "Written by `scenewatch bench chaos` (`make chaos`); measured on {date} on {cores} cores of an {cpu} with {memory:.0f} GB.\n\n"
     "Every stage is a process that is restarted when it dies. Apache Kafka runs on the same machine: three brokers with three copies of\n"
-    "every record, and one broker in the rows `gone` and `cut`. {cameras} cameras are files with speech, played at real time with the\n"
-    "same event times in every run, so that each row is compared with the run in which nothing breaks, item by item: pieces of sound,\n"
-    "transcripts, windows (camera, end, revision) and alert events (incident, number).\n\n"
+    "every record, and one broker in the rows `gone`, `spool` and `cut`. {cameras} cameras are files with speech, played at real time\n"
+    "with the same event times in every run, so that each row is compared with the run in which nothing breaks, item by item: pieces of\n"
+    "sound, transcripts, windows (camera, end, revision) and alert events (incident, number).\n\n"
     "- **lost**: what that run has and the row has not; **more**: the opposite; **doubled**: alert events that lie on the topic twice.\n"
     "- **recovered**: the longest that a stage took until its position moved on, or until it was ready with nothing left to do.\n"
     "  For brokers: until all stages had caught up; counted from the kill for one of three, else from the broker's return.\n"
@@ -67,9 +69,11 @@ def _shown(found: Mapping[str, float], key: str, form: str) -> str:
 
 def _notes(found: Mapping[str, float], rows: Collection[str]) -> list[str]:
     """What the table has no columns for."""
-    notes = [SEES_LESS.format(name=name, **_of(found, name)) for name in ("slow", "gone", "cut") if name in rows]
+    notes = [SEES_LESS.format(name=name, **_of(found, name)) for name in ("slow", "gone", "spool", "cut") if name in rows]
     if "slow" in rows:
         notes.append(SLOW.format(calm_mb=found["peak_mb_calm"], **_of(found, "slow")))
+    if "spool" in rows:
+        notes.append(SPOOL.format(**_of(found, "spool")))
     if "same_replay" in found:
         notes.append(REPLAY.format(**_of(found, "replay")))
     return [*notes, REST]
@@ -88,6 +92,10 @@ SLOW: Final = (
     "`slow`: no stage was further behind than {lag_s:.1f} s, and the ladder went down to step {step:.0f}. "
     "The largest process had {peak_mb:.0f} MB;\nin the calm run it had {calm_mb:.0f} MB."
 )
+SPOOL: Final = (
+    "`spool`: sound is lost when the disk is full: {lost_audio:.0f} pieces of half a second; capture counted {sound_dropped_s:.1f} s\n"
+    "as dropped. Transcripts and windows that are lost in this row are those of that sound."
+)
 REPLAY: Final = (
     "`replay`: `scenewatch replay` of the calm run, as quickly as it goes, in one process: {same:.0f} alert events are equal,\n"
     "{lost:.0f} gone, {added:.0f} added, {changed:.0f} changed."
@@ -96,5 +104,5 @@ REST: Final = """## What is not shown here
 
 - A capture process that is killed loses what its camera sends until it is started again: a live camera goes on at the present. A file
   begins anew, at the same event times, so it can't be compared, and there is no row.
-- A full disk under the spool: the oldest sound is dropped and counted. Tests of the spool show it.
-- A machine whose clock is set by an hour: not run."""
+- A network that is cut is stood in for by brokers that stand still with their connections open.
+- Clocks are set for the stages, not for the brokers."""

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from monitor.errors import BusError
 from monitor.kafka import KafkaBus
 from monitor.metrics import Metrics
 from workers import build
+from workers.bench.chaos import clock
 from workers.bench.chaos.cluster import ROOT
 from workers.stage import Stage
 
@@ -68,6 +70,8 @@ class Plant:
 
     config: Config
     path: Path
+    env: Mapping[str, str] = field(default_factory=dict)
+    """What its processes are started with, besides."""
     workers: list[Worker] = field(default_factory=list)
 
     def start(self, stage: Stage, number: int = 1) -> Worker:
@@ -119,7 +123,7 @@ class Plant:
         command = [sys.executable, "-m", "workers", "worker", stage.value, "--config", str(self.path)]
         instance = [] if stage is Stage.CAPTURE else ["--instance", f"{stage}-{number}"]
         with log.open("ab") as out:
-            return subprocess.Popen([*command, *instance], stdout=out, stderr=out, env=alone(), cwd=ROOT)  # noqa: S603 (our own program)
+            return subprocess.Popen([*command, *instance], stdout=out, stderr=out, env={**alone(), **self.env}, cwd=ROOT)  # noqa: S603 (our own program)
 
 
 def alone() -> dict[str, str]:
@@ -142,24 +146,32 @@ async def is_ready(client: httpx.AsyncClient, worker: Worker) -> bool:
         return False
 
 
-async def dropped(client: httpx.AsyncClient, worker: Worker) -> dict[str, float] | None:
-    """How many frames a capture process has dropped, by reason; None when it does not answer."""
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """What capture says that it has dropped."""
+
+    frames: float = 0.0
+    sound_s: float = 0.0
+
+
+async def dropped(client: httpx.AsyncClient, worker: Worker) -> Dropped | None:
+    """What a capture process has dropped, for whatever reason; None when it does not answer."""
     try:
         told = await client.get(f"{_address(worker.log)}/metrics")
     except (httpx.HTTPError, httpx.InvalidURL):
         return None
-    found: dict[str, float] = {}
+    totals: Counter[str] = Counter()
     for family in text_string_to_metric_families(told.text):
         for sample in family.samples:
-            if sample.name == "scenewatch_frames_dropped_total":
-                found[sample.labels["reason"]] = found.get(sample.labels["reason"], 0.0) + sample.value
-    return found
+            totals[sample.name] += sample.value  # type: ignore[assignment]  # counts of seconds are no integers
+    return Dropped(totals["scenewatch_frames_dropped_total"], totals["scenewatch_sound_dropped_seconds_total"])
 
 
 @asynccontextmanager
-async def plant(folder: Path, settings: Mapping[str, Any]) -> AsyncIterator[Plant]:
-    """Write the configuration, start the stages behind capture, and end them all."""
-    made = Plant(Config.model_validate(settings), _written(folder, settings))
+async def plant(folder: Path, settings: Mapping[str, Any], *, clocked: bool = False) -> AsyncIterator[Plant]:
+    """Write the configuration, start the stages behind capture, and end them all; `clocked`: with a clock that `clock.set_by` moves."""
+    path = _written(folder, settings)
+    made = Plant(Config.model_validate(settings), path, clock.environment(folder) if clocked else {})
     for stage in BEHIND:
         made.start(stage)
     keeping = asyncio.ensure_future(made.keep())

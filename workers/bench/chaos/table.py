@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,8 +15,10 @@ from typing import Any, Final
 
 from rich.console import Console
 
+from monitor.errors import SourceError
 from monitor.messages import Topic
-from workers.bench.chaos import faults
+from monitor.pieces import PIECE_S
+from workers.bench.chaos import clock, disk, faults
 from workers.bench.chaos.cluster import ROOT, Brokers, cluster
 from workers.bench.chaos.counted import MADE, Counted, count
 from workers.bench.chaos.plant import Plant, alone, cameras, looking, plant
@@ -29,6 +32,9 @@ CALM: Final = "calm"
 LOST: Final = (Topic.AUDIO, *MADE)
 PHRASES: Final = ("typography", "used", "letter", "letters", "help")
 """Words of the sentences, so that there are alerts; and rules that the film meets now and then."""
+DISK_MB: Final = 2.0
+QUICK: Final = {"lag_s": 3, "clear_lag_s": 1.5, "down_after_s": 1}
+"""The ladder's limits where alerts within seconds are worth more than every frame."""
 RULES: Final = ("fight", "fire", "crying")
 
 
@@ -43,6 +49,21 @@ class Plan:
     """Capture may take less under pressure."""
     sees_less: bool = False
     """Frames are dropped on purpose, so that alerts that need pictures, and windows' content, are not compared."""
+    clocked: bool = False
+    """Its processes have a clock of their own, so how late alerts are can't be seen from outside."""
+    disk_mb: float = 0.0
+    """The spool lies on a disk of this size, and hardly anything in memory."""
+
+    def missing(self) -> str:
+        """What it needs and this machine does not have."""
+        try:
+            if self.clocked:
+                clock.library()
+            if self.disk_mb:
+                disk.check()
+        except SourceError as error:
+            return str(error)
+        return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +87,10 @@ def plans(kills: int) -> tuple[Plan, ...]:
         Plan(name="scale", fault=faults.scale),
         Plan(name="broker", fault=partial(faults.broker, away_s=20)),
         Plan(name="corrupt", fault=partial(faults.corrupt, over_s=60)),
+        Plan(name="clock", fault=partial(faults.wrong_clocks, by_s=3600, for_s=25), clocked=True),
         Plan(name="slow", fault=partial(faults.slow, stage=Stage.ENCODE), ladder=True, sees_less=True),
         Plan(name="gone", fault=partial(faults.broker, away_s=60), brokers=1, sees_less=True),
+        Plan(name="spool", fault=partial(faults.broker, away_s=40), brokers=1, sees_less=True, disk_mb=DISK_MB),
         Plan(name="cut", fault=partial(faults.cut, away_s=20), brokers=1, sees_less=True),
     )
 
@@ -93,10 +116,15 @@ class Bench:
                 "rules": {kind: {"raise_at": 0.05, "clear_at": 0.03, "cool_down_s": 2} for kind in RULES},
             },
             "sinks": [{"type": "jsonl", "path": str(self.folder / plan.name / "alerts.jsonl")}],
-            "capture": {"pressure": {"enabled": plan.ladder}, "spool": {"folder": str(self.folder / plan.name / "spool")}},
+            "capture": {"pressure": QUICK | {"enabled": plan.ladder}, "spool": self.spool(plan)},
             "metrics": {"port": 0},
             "log_level": "info",
         }
+
+    def spool(self, plan: Plan) -> dict[str, Any]:
+        """Where sound waits for the broker."""
+        folder = self.folder / f"{plan.name}-spool"
+        return {"folder": str(folder)} | ({"memory_mb": plan.disk_mb / 4} if plan.disk_mb else {})
 
     async def rows(self, wanted: Sequence[Plan]) -> tuple[list[Row], dict[str, float]]:
         """Run the plans, those with as many brokers on one cluster; the first is the calm one. Also the replay of that one, compared."""
@@ -105,6 +133,9 @@ class Bench:
         for size in sorted({plan.brokers for plan in wanted}, reverse=True):
             async with cluster(self.folder / f"kafka-{size}", size) as brokers:
                 for plan in (plan for plan in wanted if plan.brokers == size):
+                    if why := plan.missing():
+                        self.console.print(f"{plan.name}: left out: {why}", highlight=False)
+                        continue
                     begun = time.time()
                     done.append(await self.run(plan, brokers, done[0].counted if done else None))
                     if plan.name == CALM:
@@ -115,7 +146,11 @@ class Bench:
         """Watch all films to their end while something is done to the plant."""
         self.console.print(f"{plan.name}: {self.cameras} cameras, {len(brokers.nodes)} brokers …", highlight=False)
         begun, done = time.monotonic(), faults.Done()
-        async with plant(self.folder / plan.name, self.settings(plan, brokers.url)) as made, looking(made.config) as bus:
+        async with AsyncExitStack() as stack:
+            if plan.disk_mb:
+                stack.enter_context(disk.small(self.folder / f"{plan.name}-spool", plan.disk_mb))
+            made = await stack.enter_async_context(plant(self.folder / plan.name, self.settings(plan, brokers.url), clocked=plan.clocked))
+            bus = await stack.enter_async_context(looking(made.config))
             await made.ready()
             capture = made.start(Stage.CAPTURE)
             capture.wanted = False
@@ -183,7 +218,7 @@ def _measured(row: Row) -> dict[str, float]:
     """What a row shows by itself."""
     found = {
         "busy": row.watched.busy,
-        "delay_p95_s": row.watched.delay_s(),
+        **({} if row.plan.clocked else {"delay_p95_s": row.watched.delay_s()}),
         "lag_s": row.counted.lag_s,
         "step": float(row.counted.step),
         "peak_mb": max(row.peaks_mb.values()),
@@ -201,7 +236,7 @@ def _compared(row: Row, calm: Row) -> dict[str, float]:
     less = row.plan.sees_less
     lost = {topic: len(row.counted.lost(topic, calm.counted, spoken=less)) for topic in LOST}
     more = {topic: len(calm.counted.lost(topic, row.counted, spoken=less)) for topic in LOST}
-    dropped = sum(row.watched.dropped.values())
+    dropped = row.watched.dropped
     unseen = len(row.counted.lost(Topic.VIDEO, calm.counted))
     read = {ref: why for ref, why in row.counted.buried.items() if ref.topic in faults.READ}
     return {
@@ -211,8 +246,10 @@ def _compared(row: Row, calm: Row) -> dict[str, float]:
         "more": float(sum(more.values())),
         **{f"lost_{topic.value}": float(number) for topic, number in lost.items()},
         "frames_unseen": float(unseen),
-        "frames_dropped": dropped,
-        "frames_uncounted": unseen - dropped,
+        "frames_dropped": dropped.frames,
+        "frames_uncounted": unseen - dropped.frames,
+        "sound_dropped_s": dropped.sound_s,
+        "sound_uncounted_s": lost[Topic.AUDIO] * PIECE_S - dropped.sound_s,
         "bad": float(row.done.bad),
         "buried": float(len(read)),
     }

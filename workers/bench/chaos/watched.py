@@ -15,7 +15,7 @@ import httpx
 from monitor.errors import BusError
 from monitor.kafka import KafkaBus
 from monitor.messages import Alert, Topic
-from workers.bench.chaos.plant import Worker, dropped
+from workers.bench.chaos.plant import Dropped, Worker, dropped
 from workers.lifecycle import ended
 
 GROUP: Final = "chaos"
@@ -28,8 +28,7 @@ class Watched:
 
     delays_s: list[float] = field(default_factory=list)
     """From the capture of the newest input of an alert until it could be read from the topic."""
-    dropped: dict[str, float] = field(default_factory=dict)
-    """Frames that capture said to have dropped, by reason."""
+    dropped: Dropped = field(default_factory=Dropped)
     busy: float = 0.0
     """The share of all processors' time that something ran."""
 
