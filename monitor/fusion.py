@@ -1,32 +1,30 @@
-"""The fusion network: tokens of picture, sound and words attend to each other, and five heads judge the window.
+"""Judging windows: their embeddings go into the fusion network, and judgements with their reasons come out.
 
-    z = f_d( f_c( f_v(x), f_a(s), f_l(y) ) )
-
-The encoders f_v, f_a, f_l ran before (`monitor.vision`, `hearing`, `language`); f_c and f_d are here, in one file. Letters
-of the shapes: B windows, P pictures, S sounds, T texts, N tokens in all, D width, K kinds, M numbers of motion.
-The network is causal: a token that begins at or after its window's end is not read. Attention: Vaswani et al. 2017
-(arXiv 1706.03762), with the norm first; one learned query a kind reads the tokens, as the class token of ViT does.
+On the CPU the network (`monitor.fusionnet`) runs in OpenVINO, converted once and kept in the cache folder; on a GPU it runs
+in torch, which takes seconds to import and is not needed here. Letters of the shapes: B windows, P pictures, S sounds,
+T texts, K kinds, M numbers of motion.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
-import torch
+import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
-from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
-from monitor import config
+from monitor import config, inference
 from monitor.align import Window
 from monitor.errors import ModelError
 from monitor.messages import Embedding, Judgement, Modality, floats
-from monitor.models import device, locate
+from monitor.models import Located, device, locate
+
+Floats = npt.NDArray[np.float32]
+Here = npt.NDArray[np.bool_]
 
 KINDS: Final = ("fight", "fire", "aggression", "crying", "distress")
 """The incidents that the heads judge, in the order of the logits."""
@@ -42,12 +40,6 @@ KNOWN_BY: Final[dict[str, tuple[Modality, ...]]] = {
 
 EXPLAIN_FROM: Final = 0.3
 """The modalities' parts are worked out for windows in which some kind is at least so probable."""
-
-PLACE: Final = 2
-"""The last numbers of motion, brightness and contrast, say where it is and not how it moves: they are not read."""
-
-OLDEST_S: Final = 16.0
-"""Ages beyond this count as this: an utterance may begin long before the window's end."""
 
 LIMITS: Final[dict[Modality, int]] = {Modality.PICTURE: 16, Modality.SOUND: 16, Modality.TEXT: 8}
 """Tokens of each modality that a window may hold; of more, the newest are read."""
@@ -70,327 +62,182 @@ class FusionConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Share of the training windows that show how pictures move but not how their features change, for these overfit."""
 
 
-class Tokens(NamedTuple):
-    """The tokens of one modality, padded to the longest window."""
+class Inputs(NamedTuple):
+    """What the network reads of B windows, padded to the longest; a modality that is in none of them has one token of padding.
 
-    values: Tensor
-    """float32 [B, n, features]."""
-    ages: Tensor
-    """float32 [B, n], seconds from the token's begin to the window's end."""
-    here: Tensor
-    """bool [B, n], False where it is padding."""
-
-    def hidden(self) -> Tokens:
-        """The same, with nothing there."""
-        return self._replace(here=torch.zeros_like(self.here))
-
-
-class Batch(NamedTuple):
-    """Windows as tensors."""
-
-    pictures: Tokens
-    motion: Tensor
-    """float32 [B, P, M], NaN where a picture has none."""
-    sounds: Tokens
-    texts: Tokens
-
-    def without(self, modality: Modality) -> Batch:
-        """Leave one modality out."""
-        match modality:
-            case Modality.PICTURE:
-                return self._replace(pictures=self.pictures.hidden())
-            case Modality.SOUND:
-                return self._replace(sounds=self.sounds.hidden())
-            case Modality.TEXT:
-                return self._replace(texts=self.texts.hidden())
-
-    def map(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        """Change every tensor: move it, or pick rows."""
-        pictures, sounds, texts = (Tokens(*map(change, tokens)) for tokens in (self.pictures, self.sounds, self.texts))
-        return Batch(pictures, change(self.motion), sounds, texts)
-
-
-class Standard(nn.Module):
-    """Features to mean 0 and deviation 1, as measured on the training windows and stored with the weights."""
-
-    mean: Tensor
-    deviation: Tensor
-
-    def __init__(self, features: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(features))
-        self.register_buffer("deviation", torch.ones(features))
-
-    def forward(self, values: Tensor) -> Tensor:
-        """Float32 [..., features] in and out; what lies far outside the training's range is cut at ±8."""
-        return ((values - self.mean) / self.deviation).clamp(-8, 8)
-
-
-class WindowDropout(nn.Module):
-    """Drops features in all of a window's tokens at once (Gal and Ghahramani 2016, arXiv 1512.05287); nothing once trained."""
-
-    def __init__(self, rate: float) -> None:
-        super().__init__()
-        self.dropout = nn.Dropout(rate)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, n, features] in and out."""
-        return x * self.dropout(x.new_ones(len(x), 1, x.shape[-1])) if self.training else x
-
-
-class TimeEncoding(nn.Module):
-    """A token's age as sines and cosines with periods from 0.5 to 64 s."""
-
-    periods: Tensor
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.register_buffer("periods", torch.logspace(math.log10(0.5), math.log10(64), 16))
-        self.project = nn.Linear(32, width)
-
-    def forward(self, ages: Tensor) -> Tensor:
-        """Seconds [B, n] -> [B, n, D]."""
-        turns = 2 * math.pi * ages.clamp(0, OLDEST_S).unsqueeze(-1) / self.periods  # [B, n, 16]
-        encoded: Tensor = self.project(torch.cat((turns.sin(), turns.cos()), dim=-1))  # [B, n, D]
-        return encoded
-
-
-class Block(nn.Module):
-    """Self-attention over the tokens of all modalities, then a layer on each; the norm first, both residual."""
-
-    def __init__(self, cfg: FusionConfig) -> None:
-        super().__init__()
-        d = cfg.width
-        self.heads = cfg.heads
-        self.attention_norm, self.layer_norm = nn.LayerNorm(d), nn.LayerNorm(d)
-        self.query_key_value, self.mix = nn.Linear(d, 3 * d), nn.Linear(d, d)
-        self.layer = nn.Sequential(nn.Linear(d, 2 * d), nn.GELU(), nn.Linear(2 * d, d))
-        self.dropout = WindowDropout(cfg.dropout)
-
-    def forward(self, x: Tensor, here: Tensor) -> Tensor:
-        """[B, N, D] and bool [B, N] -> [B, N, D]; nothing reads a token that is not here."""
-        b, n, d = x.shape
-        qkv = self.query_key_value(self.attention_norm(x)).view(b, n, 3, self.heads, d // self.heads)  # [B, N, 3, H, D/H]
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each [B, H, N, D/H]
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=here[:, None, None, :])  # [B, H, N, D/H]
-        x = x + self.dropout(self.mix(y.transpose(1, 2).reshape(b, n, d)))  # [B, N, D]
-        done: Tensor = x + self.dropout(self.layer(self.layer_norm(x)))  # [B, N, D]
-        return done
-
-
-class Projection(nn.Module):
-    """One modality's features into the common space."""
-
-    def __init__(self, features: int, cfg: FusionConfig) -> None:
-        super().__init__()
-        self.standard = Standard(features)
-        self.dropout, self.project = WindowDropout(cfg.dropout), nn.Linear(features, cfg.width)
-
-    def forward(self, values: Tensor) -> Tensor:
-        """[B, n, features] -> [B, n, D]."""
-        projected: Tensor = self.project(self.dropout(self.standard(values)))
-        return projected
-
-
-class PictureTokens(nn.Module):
-    """How a picture moves, and how its features changed since the last one; not what it looks like: that is the place, and no fight."""
-
-    def __init__(self, cfg: FusionConfig) -> None:
-        super().__init__()
-        self.motion, self.change = Projection(cfg.motion - PLACE, cfg), Projection(cfg.picture, cfg)
-        self.change_dropout = cfg.change_dropout
-
-    def forward(self, pictures: Tokens, motion: Tensor) -> Tensor:
-        """Tokens [B, P, 1280] and motion [B, P, M] -> [B, P, D]."""
-        moves = ~motion.isnan().any(-1, keepdim=True)  # [B, P, 1]
-        token: Tensor = self.motion(movement(motion.nan_to_num())) * moves  # [B, P, D]
-        follows = (pictures.here[:, 1:] & pictures.here[:, :-1]).unsqueeze(-1)  # [B, P-1, 1]
-        change = self.change(pictures.values[:, 1:] - pictures.values[:, :-1]) * follows * self._shown(token)  # [B, P-1, D]
-        return token + F.pad(change, (0, 0, 1, 0))[:, : token.shape[1]]  # [B, P, D]
-
-    def _shown(self, token: Tensor) -> Tensor:
-        """1 or 0 a window [B, 1, 1]: whether the change is read; always, scaled to the same mean, once trained."""
-        if not self.training:
-            return token.new_full((len(token), 1, 1), 1 - self.change_dropout)
-        return (torch.rand(len(token), 1, 1, device=token.device) >= self.change_dropout).float()
-
-
-class FusionNet(nn.Module):
-    """f_c and f_d: any subset of the modalities in, one logit a kind out."""
-
-    def __init__(self, cfg: FusionConfig) -> None:
-        super().__init__()
-        d = cfg.width
-        self.cfg = cfg
-        self.pictures, self.sounds, self.texts = PictureTokens(cfg), Projection(cfg.sound, cfg), Projection(cfg.text, cfg)
-        self.norms = nn.ModuleList(nn.LayerNorm(d) for _ in Modality)
-        self.time = TimeEncoding(d)
-        self.modality = nn.Parameter(torch.randn(len(Modality), d) * 0.1)
-        self.queries = nn.Parameter(torch.randn(len(KINDS), d) * 0.1)
-        self.blocks = nn.ModuleList(Block(cfg) for _ in range(cfg.layers))
-        self.out_norm = nn.LayerNorm(d)
-        self.summaries = nn.ModuleList(nn.Linear(2 * d, len(KINDS), bias=False) for _ in Modality)
-        self.head = nn.Parameter(torch.randn(len(KINDS), d) * 0.02)
-        self.bias = nn.Parameter(torch.full((len(KINDS),), -2.0))
-        self.register_buffer("calibration", torch.tensor([[1.0, 0.0]] * len(KINDS)))
-
-    calibration: Tensor
-    """[K, 2]: the calibrated logit of a kind is slope · logit + offset (Platt 1999)."""
-
-    def forward(self, batch: Batch) -> Tensor:
-        """Windows -> logits [B, K], not calibrated."""
-        tokens = (batch.pictures, batch.sounds, batch.texts)
-        values = (
-            self.pictures(batch.pictures, batch.motion),
-            self.sounds(batch.sounds.values),
-            self.texts(batch.texts.values),
-        )  # [B, n, D]
-        placed = [
-            norm(value) + self.time(token.ages) + kind  # [B, n, D]
-            for norm, value, token, kind in zip(self.norms, values, tokens, self.modality, strict=True)
-        ]
-        b, k = len(batch.motion), len(KINDS)
-        x = torch.cat([self.queries.expand(b, -1, -1), *placed], dim=1)  # [B, K+N, D]
-        asks = torch.ones(b, k, dtype=torch.bool, device=x.device)  # [B, K]: so attention always has something to read
-        here = torch.cat([asks, *(token.here for token in tokens)], dim=1)  # [B, K+N]
-        for block in self.blocks:
-            x = block(x, here)  # [B, K+N, D]
-        z = self.out_norm(x[:, :k])  # [B, K, D]
-        plain = [head(summary(value, token.here)) for head, value, token in zip(self.summaries, values, tokens, strict=True)]  # [B, K] each
-        logits: Tensor = (z * self.head).sum(-1) + torch.stack(plain).sum(0) + self.bias  # [B, K]
-        return logits
-
-    def probabilities(self, batch: Batch) -> Tensor:
-        """Windows -> calibrated probabilities [B, K]; 0 for a kind in a window with nothing that it is known by."""
-        calibrated: Tensor = self(batch) * self.calibration[:, 0] + self.calibration[:, 1]  # [B, K]
-        return calibrated.sigmoid() * knowable(batch)
-
-
-def summary(values: Tensor, here: Tensor) -> Tensor:
-    """Mean and maximum of the tokens that are here: [B, n, D] -> [B, 2 D]; zeros without any.
-
-    What the attention's norms take away, how large a feature is, reaches the heads by this way.
+    Ages are seconds from a token's begin to its window's end; `here` is False where there is padding.
     """
-    padded, shown = F.pad(values, (0, 0, 0, 1)), here.unsqueeze(-1)  # [B, n+1, D], [B, n, 1]
-    mean = (values * shown).sum(1) / shown.sum(1).clamp(min=1)  # [B, D]
-    highest = padded.masked_fill(~F.pad(shown, (0, 0, 0, 1)), -torch.inf).amax(1)  # [B, D]
-    return torch.cat((mean, highest.where(here.any(1, keepdim=True), 0.0)), dim=1)
+
+    pictures: Floats
+    """[B, P, features]."""
+    picture_ages: Floats
+    pictures_here: Here
+    motion: Floats
+    """[B, P, M], NaN where a picture has none."""
+    sounds: Floats
+    """[B, S, features]."""
+    sound_ages: Floats
+    sounds_here: Here
+    texts: Floats
+    """[B, T, features]."""
+    text_ages: Floats
+    texts_here: Here
+
+    def present(self) -> Here:
+        """Which windows have something of which modality, [B, 3] in the order of Modality."""
+        return np.stack([here.any(1) for here in (self.pictures_here, self.sounds_here, self.texts_here)], axis=1)
+
+    def rows(self, chosen: Sequence[int]) -> Inputs:
+        """Some windows, in this order, as often as they are named."""
+        picked: Any = (array[list(chosen)] for array in self)
+        return Inputs(*picked)
+
+    def only(self, shown: Here) -> Inputs:
+        """The same windows with only some of their modalities, [B, 3]."""
+        seen, heard, said = shown.T[:, :, None]
+        return self._replace(
+            pictures_here=self.pictures_here & seen, sounds_here=self.sounds_here & heard, texts_here=self.texts_here & said
+        )
 
 
-def movement(motion: Tensor) -> Tensor:
-    """Numbers of motion [..., M] to what is read of them [..., M - PLACE]: roots, for most are small and a few very large."""
-    read: Tensor = motion[..., :-PLACE].clamp(min=0).sqrt()
-    return read
+class Network(Protocol):
+    """The network, wherever it runs; one thread at a time."""
+
+    def __call__(self, inputs: Inputs) -> Floats:
+        """Calibrated probabilities [B, K]; 0 for a kind in a window with nothing that it is known by."""
 
 
-def knowable(batch: Batch) -> Tensor:
-    """1 where a kind can be known by what the window holds, else 0: float32 [B, K]."""
-    present = {
-        Modality.PICTURE: batch.pictures.here.any(1),  # [B]
-        Modality.SOUND: batch.sounds.here.any(1),
-        Modality.TEXT: batch.texts.here.any(1),
-    }
-    return torch.stack([torch.stack([present[m] for m in KNOWN_BY[kind]]).any(0) for kind in KINDS], dim=1).float()
+class OpenVinoFusion:
+    """The network in OpenVINO, on the CPU."""
+
+    def __init__(self, path: Path, threads: int) -> None:
+        # it is small: one thread is the fastest unless told otherwise, and float32 gives what was calibrated
+        self._request = inference.load(path, threads or 1, {"INFERENCE_PRECISION_HINT": "f32"})
+
+    def __call__(self, inputs: Inputs) -> Floats:
+        """Calibrated probabilities [B, K]."""
+        found: Floats = self._request.infer(list(inputs), share_inputs=True)[0]
+        return found
 
 
 @dataclass(frozen=True, slots=True)
 class Fusion:
     """The trained network, ready to judge windows; not to be called from two threads at once."""
 
-    net: FusionNet
+    network: Network
+    cfg: FusionConfig
     name: str
     """Name and hash of the weights, for scores and alerts."""
-    device: torch.device
+    together: bool
+    """Whether windows are judged in one batch, as a GPU likes it."""
 
     @classmethod
     def load(cls, models: config.Models) -> Fusion:
         """Read the weights that the configuration names. Raises ModelError if they are missing, wrong or another network's."""
         located = locate(models.fusion)
-        place = torch.device(device(models))
-        torch.set_num_threads(models.threads or 1)
-        try:
-            net = read(str(located.weights))
-        except (SafetensorError, msgspec.DecodeError, RuntimeError, KeyError) as error:
-            raise ModelError(f"Model {models.fusion}: {located.weights} does not hold this version's network: {error}") from error
-        return cls(net.to(place).eval(), located.version, place)
+        place = device(models)
+        cfg = measures(located)
+        if place == "cpu":
+            path = inference.kept(located, _convert, Path(__file__).with_name("fusionnet.py"))
+            return cls(OpenVinoFusion(path, models.threads), cfg, located.version, together=False)
+        from monitor import fusionnet  # noqa: PLC0415 (torch)
 
-    @torch.inference_mode()
+        return cls(fusionnet.TorchFusion(fusionnet.load(located), place), cfg, located.version, together=True)
+
     def __call__(self, windows: Sequence[Window]) -> list[tuple[Judgement, ...]]:
         """Judge windows: for each one Judgement a kind, in the order of KINDS.
 
-        A GPU judges them in one batch. A CPU takes one at a time: in a batch, padding and the choice of kernels change a
-        probability's last digits, and the same records would not give the same alerts again.
+        A CPU takes one at a time: in a batch, padding and the choice of kernels change a probability's last digits, and the
+        same records would not give the same alerts again.
         """
-        if not windows:
-            return []
-        if self.device.type == "cpu":
-            return [self._judge([window])[0] for window in windows]
-        return self._judge(windows)
+        if self.together and windows:
+            return self._judge(windows)
+        return [self._judge([window])[0] for window in windows]
 
     def _judge(self, windows: Sequence[Window]) -> list[tuple[Judgement, ...]]:
-        batch = collate(windows, self.net.cfg).map(lambda tensor: tensor.to(self.device))
-        probabilities = self.net.probabilities(batch)  # [B, K]
-        parts = self._parts(batch, probabilities)
-        return [tuple(_judgements(row, part)) for row, part in zip(probabilities.tolist(), parts, strict=True)]
+        inputs = collate(windows, self.cfg)
+        probabilities = self.network(inputs)  # [B, K]
+        asked = np.flatnonzero(probabilities.max(1) >= EXPLAIN_FROM).tolist()
+        parts = dict(zip(asked, self._parts(inputs.rows(asked), probabilities[asked]), strict=True)) if asked else {}
+        return [tuple(_judgements(row.tolist(), parts.get(n, {}))) for n, row in enumerate(probabilities)]
 
-    def _parts(self, batch: Batch, probabilities: Tensor) -> list[dict[Modality, list[float]]]:
-        """For each window and modality in it: how much each kind's probability falls when it is left out."""
-        parts: list[dict[Modality, list[float]]] = [{} for _ in range(len(probabilities))]
-        rows = (probabilities.amax(1) >= EXPLAIN_FROM).nonzero().flatten()  # [R]
-        if not len(rows):
-            return parts
-        asked, full = batch.map(lambda tensor: tensor[rows]), probabilities[rows]
-        for modality, tokens in zip(Modality, (asked.pictures, asked.sounds, asked.texts), strict=True):
-            lost = (full - self.net.probabilities(asked.without(modality))).tolist()  # R lists of K
-            for row, here, loss in zip(rows.tolist(), tokens.here.any(1).tolist(), lost, strict=True):
-                if here:
-                    parts[row][modality] = loss
-        return parts
+    def _parts(self, inputs: Inputs, full: Floats) -> list[dict[Modality, list[float]]]:
+        """For each window and modality in it: its Shapley value of each kind's probability; they add up to the probability."""
+        count, some = len(full), range(1, len(SUBSETS) - 1)
+        asked = inputs.rows([row for row in range(count) for _ in some])
+        shown = np.tile(SUBSETS[some], (count, 1))
+        values = np.zeros((count, len(SUBSETS), len(KINDS)), np.float32)  # with nothing there, nothing is probable
+        values[:, some] = self.network(asked.only(shown)).reshape(count, len(some), len(KINDS))
+        values[:, -1] = full
+        shares = shapley(values)  # [B, 3, K]
+        return [
+            {modality: share.tolist() for modality, share, here in zip(Modality, row, present, strict=True) if here}
+            for row, present in zip(shares, inputs.present(), strict=True)
+        ]
+
+
+SUBSETS: Final[Here] = np.array([[number >> bit & 1 for bit in range(len(Modality))] for number in range(2 ** len(Modality))], np.bool_)
+"""All sets of modalities, [8, 3]: from none to all."""
+
+
+def shapley(values: Floats) -> Floats:
+    """The Shapley value of each modality (Shapley 1953), exactly, from what each of SUBSETS is worth: [B, 8, K] -> [B, 3, K]."""
+    shares = np.zeros((len(values), len(Modality), values.shape[2]), np.float32)
+    sizes = SUBSETS.sum(1)
+    weight = np.array([1 / 3, 1 / 6, 1 / 3], np.float32)  # |S|! (2 - |S|)! / 3!
+    for player in range(len(Modality)):
+        without = np.flatnonzero(~SUBSETS[:, player])
+        gains = values[:, without + 2**player] - values[:, without]
+        shares[:, player] = (gains * weight[sizes[without]][None, :, None]).sum(1)
+    return shares
 
 
 def _judgements(probabilities: list[float], parts: dict[Modality, list[float]]) -> Iterator[Judgement]:
     for index, (kind, probability) in enumerate(zip(KINDS, probabilities, strict=True)):
-        yield Judgement(kind=kind, probability=probability, parts={modality: loss[index] for modality, loss in parts.items()})
+        yield Judgement(kind=kind, probability=probability, parts={modality: shares[index] for modality, shares in parts.items()})
 
 
-def collate(windows: Sequence[Window], cfg: FusionConfig) -> Batch:
-    """Windows as padded tensors; of too many tokens the newest are kept, and none that begins after its window's end."""
+def collate(windows: Sequence[Window], cfg: FusionConfig) -> Inputs:
+    """Windows as padded arrays; of too many tokens the newest are kept, and none that begins after its window's end."""
     pictures = [_seen(window.pictures, window.until, LIMITS[Modality.PICTURE]) for window in windows]
     sounds = [_seen(window.sounds, window.until, LIMITS[Modality.SOUND]) for window in windows]
     texts = [_seen(window.texts, window.until, LIMITS[Modality.TEXT]) for window in windows]
     ends = [window.until for window in windows]
-    motion = np.full((len(windows), max(map(len, pictures)), cfg.motion), np.nan, np.float32)
+    seen = _tokens(pictures, ends, cfg.picture)
+    motion = np.full((*seen[1].shape, cfg.motion), np.nan, np.float32)
     for row, items in enumerate(pictures):
         for column, item in enumerate(items):
             if item.motion:
                 motion[row, column] = floats(item.motion)
-    return Batch(
-        _tokens(pictures, ends, cfg.picture), torch.from_numpy(motion), _tokens(sounds, ends, cfg.sound), _tokens(texts, ends, cfg.text)
-    )
+    return Inputs(*seen, motion, *_tokens(sounds, ends, cfg.sound), *_tokens(texts, ends, cfg.text))
 
 
 def _seen(items: Sequence[Embedding], until: float, limit: int) -> list[Embedding]:
     return [item for item in items if item.at < until][-limit:]
 
 
-def _tokens(rows: Sequence[Sequence[Embedding]], ends: Sequence[float], features: int) -> Tokens:
-    """Embeddings by window -> padded tensors."""
-    longest = max(map(len, rows))
+def _tokens(rows: Sequence[Sequence[Embedding]], ends: Sequence[float], features: int) -> tuple[Floats, Floats, Here]:
+    """Embeddings by window -> values, ages and what is here."""
+    longest = max(1, *map(len, rows))
     values = np.zeros((len(rows), longest, features), np.float32)
     ages = np.zeros((len(rows), longest), np.float32)
     here = np.zeros((len(rows), longest), np.bool_)
     for row, (items, end) in enumerate(zip(rows, ends, strict=True)):
         for column, item in enumerate(items):
             values[row, column], ages[row, column], here[row, column] = floats(item.vector), end - item.at, True
-    return Tokens(torch.from_numpy(values), torch.from_numpy(ages), torch.from_numpy(here))
+    return values, ages, here
 
 
-def read(path: str) -> FusionNet:
-    """Build the network of a safetensors file. Raises what safetensors, msgspec and torch raise of a file that is another's."""
-    with safe_open(path, framework="pt") as file:
-        metadata: dict[str, Any] = file.metadata() or {}
-        cfg = msgspec.json.decode(metadata["config"], type=FusionConfig)
-        state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - not a dict
-    net = FusionNet(cfg)
-    net.load_state_dict(state)
-    return net
+def measures(located: Located) -> FusionConfig:
+    """The network's measures, from the metadata of its weights. Raises ModelError if it has none."""
+    try:
+        with safe_open(str(located.weights), framework="np") as file:
+            return msgspec.json.decode((file.metadata() or {})["config"], type=FusionConfig)
+    except (SafetensorError, msgspec.DecodeError, KeyError) as error:
+        raise ModelError(f"Model {located.name}: {located.weights} does not hold this version's network: {error}") from error
+
+
+def _convert(located: Located) -> inference.Graph:
+    from monitor.fusionnet import convert  # noqa: PLC0415 (torch)
+
+    return convert(located)

@@ -6,6 +6,7 @@ uses a stand-in of its own that sends nothing. Cameras' programs tell nobody tha
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import tempfile
 import warnings
@@ -46,19 +47,25 @@ def convert(network: torch.nn.Module, examples: Sequence[torch.Tensor], *, free:
     return graph
 
 
-def kept(located: Located, make: Callable[[Located], Graph]) -> Path:
-    """A model as OpenVINO's files, made once for these weights and this OpenVINO, and kept in the cache folder."""
+def kept(located: Located, make: Callable[[Located], Graph], code: Path) -> Path:
+    """A model as OpenVINO's files, made once for these weights, this OpenVINO and this code, and kept in the cache folder."""
+    written = hashlib.sha256(code.read_bytes()).hexdigest()[:8]
     version = str(openvino.get_version()).split("-")[0]  # without the build's name
-    folder = cache_dir() / "openvino" / f"{located.name}-{located.sha256[:12]}-{version}"
+    folder = cache_dir() / "openvino" / f"{located.name}-{located.sha256[:12]}-{written}-{version}"
     path = folder / "model.xml"
     if path.is_file():
         return path
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
         made = Path(scratch, "made")
-        openvino.save_model(make(located), made / "model.xml", compress_to_fp16=False)
+        save(make(located), made / "model.xml")
         place_folder(made, folder)
     return path
+
+
+def save(graph: Graph, path: Path) -> None:
+    """Write a graph and, beside it, its weights as they are."""
+    openvino.save_model(graph, path, compress_to_fp16=False)
 
 
 def load(path: Path, threads: int, properties: Properties = MappingProxyType({})) -> openvino.InferRequest:

@@ -7,6 +7,7 @@ On the CPU it runs in OpenVINO, converted once and kept in the cache folder; on 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final, Protocol
 
 import numpy as np
@@ -55,7 +56,8 @@ class OpenVinoTexts:
         self.name = located.version
         self._tokens = Tokens(located)
         # float32 on every CPU: sentences are short, and the fusion network learned from such vectors
-        self._request = inference.load(inference.kept(located, _convert), threads, {"INFERENCE_PRECISION_HINT": "f32"})
+        path = inference.kept(located, _convert, Path(__file__).with_name("minilm.py"))
+        self._request = inference.load(path, threads, {"INFERENCE_PRECISION_HINT": "f32"})
 
     def __call__(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Texts of any length to float32 [n, 384], each of length 1; one at a time, for padding would change the last digits."""

@@ -171,7 +171,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     probability: float
     """Calibrated, 0 to 1."""
     parts: dict[Modality, float] = {}
-    """Each modality's share in the probability, by leaving it out (signed; they need not add up)."""
+    """Each modality's Shapley value: its share of the probability, signed; of the fusion network they add up to it."""
 
 
 class Score(Stamped, frozen=True, kw_only=True, gc=False, tag="score"):

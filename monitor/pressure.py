@@ -1,13 +1,12 @@
 """The ladder: what capture takes less, step by step, while the stages behind it do not keep up, and takes again when they do.
 
-The ladder is pure: time and lag are data. A step down needs a lag over its limit that has lasted and does not shrink; a step up needs
+Pure: time and lag are data. A step down needs a lag over its limit that has lasted and does not shrink; a step up needs
 a lag under a lower limit that has lasted longer. In between, everything stays: no flapping.
 """
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -122,8 +121,10 @@ class Relief:
     """Which frames a stage leaves out when it is too slow itself: what capture then takes less comes seconds later, behind a backlog."""
 
     limits: Pressure
-    wall: Callable[[], float] = time.time
-    steady: Callable[[], float] = time.monotonic
+    wall: Callable[[], float]
+    """Seconds since the epoch, …"""
+    steady: Callable[[], float]
+    """… and of a clock that nobody sets."""
     _ladder: Ladder = field(init=False)
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Protocol
 
 import cv2
@@ -60,7 +61,7 @@ class OpenVinoPictures:
     def __init__(self, located: Located, threads: int) -> None:
         self.name = located.version
         # The precision is OpenVINO's choice: bfloat16 where the CPU computes in it, else float32.
-        self._request = inference.load(inference.kept(located, _convert), threads)
+        self._request = inference.load(inference.kept(located, _convert, Path(__file__).with_name("efficientnet.py")), threads)
 
     def __call__(self, images: Sequence[Image]) -> PictureFeatures:
         """RGB pictures of any size, in any number; one at a time, so that what comes of one does not depend on its neighbours."""

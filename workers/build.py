@@ -5,6 +5,7 @@ What a stage alone needs is imported when it is built: a process that delivers a
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -52,7 +53,7 @@ def _encode(config: Config, metrics: Metrics, _sinks: Sequence[Sink], fast: bool
 
     encoders, limits = encode.load(config.models), config.capture.pressure
     relieved = limits.enabled and not fast
-    return lambda bus: encode.run(bus, encoders, metrics, Relief(limits) if relieved else None)
+    return lambda bus: encode.run(bus, encoders, metrics, Relief(limits, time.time, time.monotonic) if relieved else None)
 
 
 def _transcribe(config: Config, metrics: Metrics, _sinks: Sequence[Sink], _fast: bool) -> Run:

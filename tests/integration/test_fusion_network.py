@@ -1,13 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from itertools import permutations
 
 import numpy as np
 import pytest
 import torch
 
+from monitor import inference
 from monitor.align import Window
-from monitor.fusion import KINDS, KNOWN_BY, LIMITS, Fusion, FusionConfig, FusionNet, collate
+from monitor.fusion import EXPLAIN_FROM, KINDS, KNOWN_BY, LIMITS, Fusion, FusionConfig, OpenVinoFusion, collate, shapley
+from monitor.fusionnet import FusionNet, Judging, TorchFusion, batch, example
 from monitor.messages import Embedding, Modality, pack
 
 SMALL = FusionConfig(motion=6, picture=10, sound=8, text=5, width=16, heads=2)
@@ -43,17 +45,32 @@ def window(pictures: int = 0, sounds: int = 0, texts: int = 0, until: float = 10
     )
 
 
-@pytest.fixture
-def fusion() -> Iterator[Fusion]:
-    """An untrained network whose kinds are all probable, so that what it reads shows."""
-    threads = torch.get_num_threads()
+def untrained(offset: float = 0.0) -> FusionNet:
+    """A network whose kinds are all probable, so that what it reads shows."""
     torch.manual_seed(1)
     net = FusionNet(SMALL).eval()
     with torch.no_grad():
         net.bias.fill_(0.5)
         net.head.mul_(50)
-    yield Fusion(net, "test", torch.device("cpu"))
-    torch.set_num_threads(threads)
+        net.calibration[:, 1] = offset
+    return net
+
+
+def in_torch(net: FusionNet) -> Fusion:
+    return Fusion(TorchFusion(net, "cpu"), SMALL, "test", together=True)
+
+
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory: pytest.TempPathFactory) -> Fusion:
+    path = tmp_path_factory.mktemp("fusion") / "model.xml"
+    examples = [torch.from_numpy(array) for array in example(SMALL)]
+    inference.save(inference.convert(Judging(untrained()), examples, free=2), path)
+    return Fusion(OpenVinoFusion(path, 1), SMALL, "test", together=False)
+
+
+@pytest.fixture(params=["openvino", "torch"])
+def fusion(request: pytest.FixtureRequest, converted: Fusion) -> Fusion:
+    return converted if request.param == "openvino" else in_torch(untrained())
 
 
 def probabilities(fusion: Fusion, *windows: Window) -> np.ndarray:
@@ -82,9 +99,14 @@ def test_a_kind_that_the_window_cannot_know_is_0(fusion: Fusion, counts: tuple[i
 
 def test_what_else_is_in_the_batch_makes_no_difference(fusion: Fusion) -> None:
     short, long, empty = window(2, 1, 0), window(8, 8, 3), window()
-    together = probabilities(fusion, long, short, empty)
-    assert (together[1] == probabilities(fusion, short)[0]).all()
-    assert (together[0] == probabilities(fusion, long)[0]).all()
+    together, least = probabilities(fusion, long, short, empty), 1e-5 if fusion.together else 0
+    np.testing.assert_allclose(together[1], probabilities(fusion, short)[0], atol=least)
+    np.testing.assert_allclose(together[0], probabilities(fusion, long)[0], atol=least)
+
+
+def test_openvino_and_torch_agree(converted: Fusion) -> None:
+    windows = [window(*counts) for counts in ((16, 16, 8), (8, 8, 0), (0, 3, 1), (1, 0, 0), (0, 0, 2), (0, 0, 0))]
+    np.testing.assert_allclose(probabilities(converted, *windows), probabilities(in_torch(untrained()), *windows), atol=1e-5)
 
 
 def test_what_begins_after_the_end_is_not_read(fusion: Fusion) -> None:
@@ -97,8 +119,8 @@ def test_what_begins_after_the_end_is_not_read(fusion: Fusion) -> None:
 def test_of_too_many_tokens_the_newest_are_read(fusion: Fusion) -> None:
     limit = LIMITS[Modality.SOUND]
     many = collate([window(0, limit + 9, 0)], SMALL)
-    assert many.sounds.values.shape[1] == limit
-    assert float(many.sounds.ages.min()) == pytest.approx(0.5)
+    assert many.sounds.shape[1] == limit
+    assert float(many.sound_ages.min()) == pytest.approx(0.5)
     assert np.allclose(probabilities(fusion, window(0, limit + 9, 0)), probabilities(fusion, window(0, limit, 0)), atol=1e-6)
 
 
@@ -126,16 +148,26 @@ def test_parts_are_said_of_the_modalities_that_are_there(fusion: Fusion) -> None
     assert all(set(judgement.parts) == {Modality.PICTURE, Modality.SOUND} for judgement in judgements)
 
 
-def test_the_only_modality_that_knows_a_kind_has_all_its_probability_as_part(fusion: Fusion) -> None:
-    (judgements,) = fusion([window(4, 4, 0)])
-    fight = judgements[KINDS.index("fight")]
-    assert fight.parts[Modality.PICTURE] == pytest.approx(fight.probability)
+def test_parts_add_up_to_the_probability(fusion: Fusion) -> None:
+    for judgements in fusion([window(4, 4, 2), window(4, 4, 0), window(4, 0, 2)]):
+        assert max(judgement.probability for judgement in judgements) > EXPLAIN_FROM
+        for judgement in judgements:
+            assert sum(judgement.parts.values()) == pytest.approx(judgement.probability, abs=1e-5)
 
 
-def test_a_window_in_which_nothing_is_probable_is_not_explained(fusion: Fusion) -> None:
-    with torch.no_grad():
-        fusion.net.calibration[:, 1] = -100
-    (judgements,) = fusion([window(4, 4, 1)])
+def test_shapley_values_are_the_average_gain_over_all_orders() -> None:
+    worth = np.random.default_rng(0).random((2, 8, 3)).astype(np.float32)
+    expected = np.zeros((2, 3, 3))
+    for order in permutations(range(3)):
+        there = 0
+        for player in order:
+            expected[:, player] += (worth[:, there + 2**player] - worth[:, there]) / 6
+            there += 2**player
+    np.testing.assert_allclose(shapley(worth), expected, atol=1e-6)
+
+
+def test_a_window_in_which_nothing_is_probable_is_not_explained() -> None:
+    (judgements,) = in_torch(untrained(offset=-100))([window(4, 4, 1)])
     assert all(judgement.parts == {} for judgement in judgements)
 
 
@@ -144,9 +176,9 @@ def test_the_network_stays_small() -> None:
 
 
 def test_no_token_that_is_padding_gets_a_gradient() -> None:
-    batch = collate([window(4, 4, 1), window(1, 0, 0)], SMALL)
-    batch.sounds.values.requires_grad_()
-    FusionNet(SMALL).eval()(batch).sum().backward()
-    assert batch.sounds.values.grad is not None
-    assert not batch.sounds.values.grad[1].any()
-    assert batch.sounds.values.grad[0].any()
+    read = batch([torch.from_numpy(array) for array in collate([window(4, 4, 1), window(1, 0, 0)], SMALL)])
+    read.sounds.values.requires_grad_()
+    FusionNet(SMALL).eval()(read).sum().backward()
+    assert read.sounds.values.grad is not None
+    assert not read.sounds.values.grad[1].any()
+    assert read.sounds.values.grad[0].any()

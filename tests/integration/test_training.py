@@ -14,8 +14,9 @@ from monitor import config
 from monitor.bus import Record
 from monitor.capture import Capture
 from monitor.embedding import Sounds
-from monitor.fusion import KINDS, Batch, FusionConfig, FusionNet, read
-from monitor.fusion import Tokens as Padded
+from monitor.fusion import KINDS, FusionConfig
+from monitor.fusionnet import Batch, FusionNet, read
+from monitor.fusionnet import Tokens as Padded
 from monitor.hearing import sound_encoder
 from monitor.messages import Embedding, Frame, Ref, Sound, Topic, floats
 from monitor.metrics import Metrics

@@ -11,7 +11,8 @@ from typing import Final
 import msgspec
 from safetensors.torch import save_file
 
-from monitor.fusion import KINDS, KNOWN_BY, FusionConfig, FusionNet
+from monitor.fusion import KINDS, KNOWN_BY, FusionConfig
+from monitor.fusionnet import FusionNet
 from workers.training.bank import Bank
 from workers.training.fit import Recipe
 

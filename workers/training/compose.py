@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from monitor import fusion
-from monitor.fusion import KINDS, Batch, knowable
+from monitor import fusionnet
+from monitor.fusion import KINDS
+from monitor.fusionnet import Batch, knowable
 from workers.training.bank import Bank, Tokens, Track
 
 WINDOW_S: Final = 4.0
@@ -164,12 +165,12 @@ def examples(pictures: Sequence[Part | None], sounds: Sequence[Part | None], tex
     return Examples(batch, (overlap >= SURE_S - 1e-3).float(), knowable(batch) * clear)
 
 
-def _tokens(items: Sequence[Part | None], features: int) -> fusion.Tokens:
+def _tokens(items: Sequence[Part | None], features: int) -> fusionnet.Tokens:
     values = _padded([item and item.tokens.values for item in items], features, 0.0)
     ages = _padded([item and item.ages[:, None] for item in items], 1, 0.0)[..., 0]
     counts = np.array([len(item.ages) if item else 0 for item in items])
     here = np.arange(values.shape[1]) < counts[:, None]
-    return fusion.Tokens(torch.from_numpy(values), torch.from_numpy(ages.copy()), torch.from_numpy(here))
+    return fusionnet.Tokens(torch.from_numpy(values), torch.from_numpy(ages.copy()), torch.from_numpy(here))
 
 
 def _padded(rows: Sequence[Numbers | None], features: int, fill: float) -> Numbers:

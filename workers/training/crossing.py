@@ -9,7 +9,8 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from monitor.fusion import KINDS, KNOWN_BY, FusionConfig, FusionNet
+from monitor.fusion import KINDS, KNOWN_BY, FusionConfig
+from monitor.fusionnet import FusionNet
 from monitor.messages import Modality
 from workers.training.bank import Bank, Track
 from workers.training.compose import Banks, Composer, alone, passes

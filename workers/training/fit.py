@@ -13,7 +13,8 @@ import torch
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from monitor.fusion import FusionConfig, FusionNet, Standard, movement
+from monitor.fusion import FusionConfig
+from monitor.fusionnet import FusionNet, Standard, movement
 from workers.training.bank import Bank
 from workers.training.compose import Banks, Composer, Examples
 
