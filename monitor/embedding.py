@@ -49,15 +49,24 @@ class Encoded:
         return sum(isinstance(item, Embedding) for item in self.items)
 
 
+def takes_all(_captured: float) -> bool:
+    """Leave nothing out."""
+    return False
+
+
 @dataclass(slots=True)
 class Sounds:
     """The last piece of sound of each camera: the encoder hears a second, and a piece is half of one.
 
-    After a restart, or a gap, the first piece is heard with silence before it.
+    After a restart, or a gap, the first piece is heard with silence before it. While `sparing`, which is asked of each piece's
+    `captured`, every other piece is only heard with the one after it: that halves the work, and nothing is unheard.
     """
 
     encoder: SoundEncoder
+    sparing: Callable[[float], bool] = takes_all
     _last: dict[str, tuple[float, npt.NDArray[np.float32]]] = field(default_factory=dict)
+    _spared: set[str] = field(default_factory=set)
+    """Cameras whose last piece was not encoded."""
 
     def __call__(self, records: Sequence[Record[Message]]) -> Encoded:
         """Encode the sounds among records of `audio`, in one batch over all cameras."""
@@ -72,8 +81,12 @@ class Sounds:
                     )
                     slots.append(passed(sound, Modality.SOUND))
                 case Sound() as sound:
-                    seconds.append(self._second(sound))
-                    slots.append(record)
+                    second = self._second(sound)
+                    if self._spares(sound):
+                        slots.append(passed(sound, Modality.SOUND))
+                    else:
+                        seconds.append(second)
+                        slots.append(record)
                 case Mark() as mark:
                     self._forget(mark)
                     slots.append(mark)
@@ -96,6 +109,15 @@ class Sounds:
     def forget(self, camera: str) -> None:
         """Let go of a camera, as if it had never been heard."""
         self._last.pop(camera, None)
+        self._spared.discard(camera)
+
+    def _spares(self, sound: Sound) -> bool:
+        """Whether a piece is left to be heard with the next."""
+        if sound.camera in self._spared or not self.sparing(sound.captured):
+            self._spared.discard(sound.camera)
+            return False
+        self._spared.add(sound.camera)
+        return True
 
     def _second(self, sound: Sound) -> npt.NDArray[np.float32]:
         """The second that ends with this piece, float32 [16000]; silence where nothing was heard."""
@@ -107,12 +129,7 @@ class Sounds:
 
     def _forget(self, mark: Mark) -> None:
         if mark.last:
-            self._last.pop(mark.camera, None)
-
-
-def takes_all(_captured: float) -> bool:
-    """Leave nothing out."""
-    return False
+            self.forget(mark.camera)
 
 
 def pictures(encoder: PictureEncoder, records: Sequence[Record[Message]], leaves_out: Callable[[float], bool] = takes_all) -> Encoded:

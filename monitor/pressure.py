@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
+from threading import Lock
 from typing import Final, NamedTuple
 
 from monitor.config import Pressure
@@ -118,7 +119,10 @@ class Ladder:
 
 @dataclass(slots=True)
 class Relief:
-    """Which frames a stage leaves out when it is too slow itself: what capture then takes less comes seconds later, behind a backlog."""
+    """What a stage leaves out when it is too slow itself: what capture then takes less comes seconds later, behind a backlog.
+
+    It may be asked from several threads.
+    """
 
     limits: Pressure
     wall: Callable[[], float]
@@ -126,12 +130,22 @@ class Relief:
     steady: Callable[[], float]
     """… and of a clock that nobody sets."""
     _ladder: Ladder = field(init=False)
+    _lock: Lock = field(default_factory=Lock, init=False)
 
     def __post_init__(self) -> None:
         self._ladder = Ladder(self.limits)
 
+    def engaged(self, captured: float) -> bool:
+        """Whether there has been lasting pressure, now that it is the turn of something that was captured then."""
+        return self._look(captured)[0]
+
     def leaves_out(self, captured: float) -> bool:
-        """Whether a frame, none much older than the one before, is too old to be worth the time; says so only under lasting pressure."""
-        lag_s = self.wall() - captured
-        self._ladder.push(Reading(self.steady(), lag_s))
-        return self._ladder.step is not Step.ALL and lag_s > self.limits.clear_lag_s
+        """Whether a frame is too old to be worth the time, under lasting pressure."""
+        engaged, lag_s = self._look(captured)
+        return engaged and lag_s > self.limits.clear_lag_s
+
+    def _look(self, captured: float) -> tuple[bool, float]:
+        with self._lock:
+            lag_s = self.wall() - captured
+            self._ladder.push(Reading(self.steady(), lag_s))
+            return self._ladder.step is not Step.ALL, lag_s

@@ -47,8 +47,8 @@ def load(models: config.Models) -> Encoders:
 
 
 async def run(bus: Bus, encoders: Encoders, metrics: Metrics, relief: Relief | None = None) -> None:
-    """Encode what arrives, and pass the marks on behind what they promise; with `relief`, not the frames that it leaves out."""
-    sounds, holding = Sounds(encoders.sound), Holding()
+    """Encode what arrives, and pass the marks on behind what they promise; with `relief`, not what it leaves out."""
+    sounds, holding = Sounds(encoders.sound, relief.engaged if relief else takes_all), Holding()
     encodes: dict[Topic, Encode] = {
         Topic.VIDEO: partial(pictures, encoders.picture, leaves_out=relief.leaves_out if relief else takes_all),
         Topic.AUDIO: sounds,

@@ -121,6 +121,14 @@ def test_a_sound_is_heard_with_the_half_second_before_it():
     assert [(item.at, item.until) for item in encoded.items] == [(0, 0.5), (0.5, 1.0), (1.0, 1.5)]
 
 
+def test_under_pressure_every_other_half_second_is_heard_with_the_next_one():
+    sounds = Sounds(Halves(), sparing=lambda captured: captured < 3)
+    encoded = sounds([record(sound(at / 2, at / 10)) for at in range(6)])
+    assert [type(item) for item in encoded.items] == [Mark, Embedding, Mark, Embedding, Embedding, Embedding]
+    assert vectors(encoded.items) == [[0, 0.1], [0.2, 0.3], [0.3, 0.4], [0.4, 0.5]]
+    assert [item.until for item in encoded.items] == [0.5, 1, 1.5, 2, 2.5, 3]
+
+
 def test_the_half_second_before_is_remembered_from_batch_to_batch_and_camera_by_camera():
     encode = Sounds(Halves())
     encode([record(sound(0, 0.1)), record(sound(0, 0.4, "gate"))])
