@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +15,12 @@ from monitor.hearing import WINDOW, SoundEncoder
 from monitor.jpeg import Image, decode_jpeg
 from monitor.language import TextEncoder
 from monitor.messages import SOUND_HZ, Embedding, Frame, Mark, Message, Modality, Ref, Sound, Transcript, pack
+from monitor.pressure import AllTaken
 from monitor.vision import PictureEncoder
 
 Item: TypeAlias = Embedding | Mark
 
+ALL: Final = AllTaken()
 CONTIGUOUS_S: Final = 0.010
 """A gap up to this between two pieces of sound is the clocks' rounding."""
 
@@ -40,7 +42,7 @@ class Encoded:
     items: tuple[Item, ...]
     """In the records' order; a mark stands in the place of what was rejected."""
     rejected: tuple[Rejected, ...] = ()
-    left_out: tuple[Frame, ...] = ()
+    left_out: tuple[Frame | Sound, ...] = ()
     """Of a backlog; a mark stands in the place of each."""
 
     @property
@@ -49,21 +51,26 @@ class Encoded:
         return sum(isinstance(item, Embedding) for item in self.items)
 
 
-def takes_all(_captured: float) -> bool:
-    """Leave nothing out."""
-    return False
+class Takes(Protocol):
+    """Says what is worth the time, by when it was captured."""
+
+    def takes_frame(self, captured: float) -> bool:
+        """Whether this frame is."""
+
+    def takes_sounds(self, captured: float) -> float:
+        """What share of the sounds is: 1, 0.5 or 0."""
 
 
 @dataclass(slots=True)
 class Sounds:
     """The last piece of sound of each camera: the encoder hears a second, and a piece is half of one.
 
-    After a restart, or a gap, the first piece is heard with silence before it. While `sparing`, which is asked of each piece's
-    `captured`, every other piece is only heard with the one after it: that halves the work, and nothing is unheard.
+    After a restart, or a gap, the first piece is heard with silence before it. Where half of the sounds is to be taken, every
+    other piece is only heard with the one after it: nothing is unheard.
     """
 
     encoder: SoundEncoder
-    sparing: Callable[[float], bool] = takes_all
+    takes: Takes = ALL
     _last: dict[str, tuple[float, npt.NDArray[np.float32]]] = field(default_factory=dict)
     _spared: set[str] = field(default_factory=set)
     """Cameras whose last piece was not encoded."""
@@ -73,6 +80,7 @@ class Sounds:
         seconds: list[npt.NDArray[np.float32]] = []
         slots: list[Record[Message] | Mark] = []
         rejected: list[Rejected] = []
+        left_out: list[Sound] = []
         for record in records:
             match record.message:
                 case Sound() as sound if len(sound.pcm) % 2:
@@ -81,17 +89,18 @@ class Sounds:
                     )
                     slots.append(passed(sound, Modality.SOUND))
                 case Sound() as sound:
-                    second = self._second(sound)
-                    if self._spares(sound):
-                        slots.append(passed(sound, Modality.SOUND))
-                    else:
+                    second, share = self._second(sound), self.takes.takes_sounds(sound.captured)
+                    if share and not (share < 1 and self._spares(sound)):
                         seconds.append(second)
                         slots.append(record)
+                    else:
+                        left_out += [] if share else [sound]
+                        slots.append(passed(sound, Modality.SOUND))
                 case Mark() as mark:
                     self._forget(mark)
                     slots.append(mark)
         vectors = self.encoder(np.stack(seconds)) if seconds else ()
-        return Encoded(Modality.SOUND, _fill(slots, vectors, Modality.SOUND, self.encoder.name), tuple(rejected))
+        return Encoded(Modality.SOUND, _fill(slots, vectors, Modality.SOUND, self.encoder.name), tuple(rejected), tuple(left_out))
 
     def remember(self, records: Sequence[Record[Message]]) -> None:
         """Take records in that were encoded before: what follows them begins in their last half second."""
@@ -112,12 +121,9 @@ class Sounds:
         self._spared.discard(camera)
 
     def _spares(self, sound: Sound) -> bool:
-        """Whether a piece is left to be heard with the next."""
-        if sound.camera in self._spared or not self.sparing(sound.captured):
-            self._spared.discard(sound.camera)
-            return False
-        self._spared.add(sound.camera)
-        return True
+        """Whether a piece is left to be heard with the next: every other one is."""
+        self._spared ^= {sound.camera}
+        return sound.camera in self._spared
 
     def _second(self, sound: Sound) -> npt.NDArray[np.float32]:
         """The second that ends with this piece, float32 [16000]; silence where nothing was heard."""
@@ -132,9 +138,9 @@ class Sounds:
             self.forget(mark.camera)
 
 
-def pictures(encoder: PictureEncoder, records: Sequence[Record[Message]], leaves_out: Callable[[float], bool] = takes_all) -> Encoded:
-    """Encode the frames among records of `video`, over all cameras; `leaves_out` is asked of each one's `captured` when it is its turn."""
-    parts = [_pictures(encoder, part, leaves_out) for part in _parts(records, encoder.at_once)]
+def pictures(encoder: PictureEncoder, records: Sequence[Record[Message]], takes: Takes = ALL) -> Encoded:
+    """Encode the frames among records of `video`, over all cameras; `takes` is asked of each when it is its turn."""
+    parts = [_pictures(encoder, part, takes) for part in _parts(records, encoder.at_once)]
     return Encoded(
         Modality.PICTURE,
         tuple(item for part in parts for item in part.items),
@@ -147,14 +153,14 @@ def _parts(records: Sequence[Record[Message]], size: int) -> Iterator[Sequence[R
     return (records[first : first + size] for first in range(0, len(records), size))
 
 
-def _pictures(encoder: PictureEncoder, records: Sequence[Record[Message]], leaves_out: Callable[[float], bool]) -> Encoded:
+def _pictures(encoder: PictureEncoder, records: Sequence[Record[Message]], takes: Takes) -> Encoded:
     images: list[Image] = []
     slots: list[Record[Message] | Mark] = []
     rejected: list[Rejected] = []
     left_out: list[Frame] = []
     for record in records:
         match record.message:
-            case Frame() as frame if leaves_out(frame.captured):
+            case Frame() as frame if not takes.takes_frame(frame.captured):
                 left_out.append(frame)
                 slots.append(passed(frame, Modality.PICTURE))
             case Frame() as frame:

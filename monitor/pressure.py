@@ -135,17 +135,34 @@ class Relief:
     def __post_init__(self) -> None:
         self._ladder = Ladder(self.limits)
 
-    def engaged(self, captured: float) -> bool:
-        """Whether there has been lasting pressure, now that it is the turn of something that was captured then."""
-        return self._look(captured)[0]
+    def takes_frame(self, captured: float) -> bool:
+        """Whether a frame that was captured then is worth the time, now that it is its turn: under lasting pressure, no old one is."""
+        step, old = self._look(captured)
+        return step is Step.ALL or not old
 
-    def leaves_out(self, captured: float) -> bool:
-        """Whether a frame is too old to be worth the time, under lasting pressure."""
-        engaged, lag_s = self._look(captured)
-        return engaged and lag_s > self.limits.clear_lag_s
+    def takes_sounds(self, captured: float) -> float:
+        """The share of sounds that is worth the time: under lasting pressure half; if that was not enough, no old ones."""
+        step, old = self._look(captured)
+        if step >= Step.NO_PICTURE and old:
+            return 0.0
+        return 1.0 if step is Step.ALL else 0.5
 
-    def _look(self, captured: float) -> tuple[bool, float]:
+    def _look(self, captured: float) -> tuple[Step, bool]:
         with self._lock:
             lag_s = self.wall() - captured
             self._ladder.push(Reading(self.steady(), lag_s))
-            return self._ladder.step is not Step.ALL, lag_s
+            return self._ladder.step, lag_s > self.limits.clear_lag_s
+
+
+class AllTaken:
+    """No relief: everything is worth the time."""
+
+    def takes_frame(self, captured: float) -> bool:
+        """Every frame."""
+        del captured
+        return True
+
+    def takes_sounds(self, captured: float) -> float:
+        """Every sound."""
+        del captured
+        return 1.0

@@ -48,12 +48,12 @@ def consumer(stage: Stage, config: Config, metrics: Metrics, sinks: Sequence[Sin
 
 
 def _encode(config: Config, metrics: Metrics, _sinks: Sequence[Sink], fast: bool) -> Run:
-    from monitor.pressure import Relief  # noqa: PLC0415
+    from monitor.pressure import AllTaken, Relief  # noqa: PLC0415
     from workers import encode  # noqa: PLC0415
 
     encoders, limits = encode.load(config.models), config.capture.pressure
-    relieved = limits.enabled and not fast
-    return lambda bus: encode.run(bus, encoders, metrics, Relief(limits, time.time, time.monotonic) if relieved else None)
+    takes = Relief(limits, time.time, time.monotonic) if limits.enabled and not fast else AllTaken()
+    return lambda bus: encode.run(bus, encoders, metrics, takes)
 
 
 def _transcribe(config: Config, metrics: Metrics, _sinks: Sequence[Sink], _fast: bool) -> Run:

@@ -15,13 +15,12 @@ from typing import Final
 from monitor import config
 from monitor.bus import Bus, Record
 from monitor.codec import dead_letter
-from monitor.embedding import Encoded, Rejected, Sounds, pictures, takes_all, texts
+from monitor.embedding import ALL, Encoded, Rejected, Sounds, Takes, pictures, texts
 from monitor.hearing import SoundEncoder, sound_encoder
 from monitor.holding import Holding
 from monitor.language import TextEncoder, text_encoder
-from monitor.messages import DeadLetter, Frame, Message, Stamped, Topic
+from monitor.messages import DeadLetter, Frame, Message, Sound, Stamped, Topic
 from monitor.metrics import Metrics
-from monitor.pressure import Relief
 from monitor.vision import PictureEncoder, picture_encoder
 from workers.stage import READS, Stage
 
@@ -46,11 +45,11 @@ def load(models: config.Models) -> Encoders:
     return Encoders(picture=picture_encoder(models), sound=sound_encoder(models), text=text_encoder(models))
 
 
-async def run(bus: Bus, encoders: Encoders, metrics: Metrics, relief: Relief | None = None) -> None:
-    """Encode what arrives, and pass the marks on behind what they promise; with `relief`, not what it leaves out."""
-    sounds, holding = Sounds(encoders.sound, relief.engaged if relief else takes_all), Holding()
+async def run(bus: Bus, encoders: Encoders, metrics: Metrics, takes: Takes = ALL) -> None:
+    """Encode what arrives, and pass the marks on behind what they promise; not what `takes` leaves out."""
+    sounds, holding = Sounds(encoders.sound, takes), Holding()
     encodes: dict[Topic, Encode] = {
-        Topic.VIDEO: partial(pictures, encoders.picture, leaves_out=relief.leaves_out if relief else takes_all),
+        Topic.VIDEO: partial(pictures, encoders.picture, takes=takes),
         Topic.AUDIO: sounds,
         Topic.TRANSCRIPTS: partial(texts, encoders.text),
     }
@@ -97,15 +96,18 @@ def _count(metrics: Metrics, encoded: Encoded, topic: Topic) -> None:
     """What came in is either embedded, a mark, or dropped: the counters add up."""
     metrics.records_out.labels(STAGE, Topic.EMBEDDINGS.value).inc(len(encoded.items))
     metrics.encoded.labels(encoded.modality.value).inc(encoded.embeddings)
-    for frame in encoded.left_out:
-        metrics.frames_dropped.labels(metrics.camera(frame.camera), "pressure").inc()
+    for lost in encoded.left_out:
+        _drop(metrics, lost, "pressure")
     for rejected in encoded.rejected:
-        lost, reason = rejected.message, rejected.error.reason
-        metrics.dead_letters.labels(topic.value, reason).inc()
-        if isinstance(lost, Frame):
-            metrics.frames_dropped.labels(metrics.camera(lost.camera), reason).inc()
-        else:
-            metrics.sound_dropped.labels(metrics.camera(lost.camera), reason).inc(lost.until - lost.at)
+        metrics.dead_letters.labels(topic.value, rejected.error.reason).inc()
+        _drop(metrics, rejected.message, rejected.error.reason)
+
+
+def _drop(metrics: Metrics, lost: Frame | Sound, reason: str) -> None:
+    if isinstance(lost, Frame):
+        metrics.frames_dropped.labels(metrics.camera(lost.camera), reason).inc()
+    else:
+        metrics.sound_dropped.labels(metrics.camera(lost.camera), reason).inc(lost.until - lost.at)
 
 
 def _dead_letter(rejected: Rejected) -> DeadLetter:

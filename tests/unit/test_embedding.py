@@ -1,6 +1,7 @@
 """Records become embeddings: with encoders that are simple sums, so that what they were given can be told from what they gave."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,23 @@ class Halves:
     def __call__(self, sounds: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         assert sounds.shape[1:] == (16_000,)
         return sounds.reshape(-1, 2, 8_000).mean(2)
+
+
+@dataclass
+class Taken:
+    """Takes what it was told to, one after the other."""
+
+    frames: list[bool] = field(default_factory=list)
+    sounds: list[float] = field(default_factory=list)
+    asked: list[float] = field(default_factory=list)
+
+    def takes_frame(self, captured: float) -> bool:
+        self.asked.append(captured)
+        return self.frames[len(self.asked) - 1]
+
+    def takes_sounds(self, captured: float) -> float:
+        self.asked.append(captured)
+        return self.sounds[len(self.asked) - 1]
 
 
 class Lengths:
@@ -98,16 +116,11 @@ def test_a_broken_picture_is_set_aside_and_its_time_passes():
 
 
 def test_a_frame_is_left_out_when_it_is_its_turn_and_its_time_passes():
-    asked = []
-
-    def every_second(captured: float) -> bool:
-        asked.append(captured)
-        return len(asked) % 2 == 0
-
-    encoded = pictures(Brightness(), [record(frame(at, 10)) for at in (0, 0.5, 1, 1.5, 2)], every_second)
+    takes = Taken(frames=[True, False, True, False, True])
+    encoded = pictures(Brightness(), [record(frame(at, 10)) for at in (0, 0.5, 1, 1.5, 2)], takes)
     assert [type(item) for item in encoded.items] == [Embedding, Mark, Embedding, Mark, Embedding]
     assert [lost.at for lost in encoded.left_out] == [0.5, 1.5]
-    assert asked == [1, 1.5, 2, 2.5, 3]
+    assert takes.asked == [1, 1.5, 2, 2.5, 3]
 
 
 def test_nothing_but_broken_pictures_is_no_embedding():
@@ -122,11 +135,12 @@ def test_a_sound_is_heard_with_the_half_second_before_it():
 
 
 def test_under_pressure_every_other_half_second_is_heard_with_the_next_one():
-    sounds = Sounds(Halves(), sparing=lambda captured: captured < 3)
-    encoded = sounds([record(sound(at / 2, at / 10)) for at in range(6)])
-    assert [type(item) for item in encoded.items] == [Mark, Embedding, Mark, Embedding, Embedding, Embedding]
-    assert vectors(encoded.items) == [[0, 0.1], [0.2, 0.3], [0.3, 0.4], [0.4, 0.5]]
-    assert [item.until for item in encoded.items] == [0.5, 1, 1.5, 2, 2.5, 3]
+    sounds = Sounds(Halves(), Taken(sounds=[0.5, 0.5, 0.5, 0.5, 1, 1, 0, 1]))
+    encoded = sounds([record(sound(at / 2, at / 10)) for at in range(8)])
+    assert [type(item) for item in encoded.items] == [Mark, Embedding, Mark, Embedding, Embedding, Embedding, Mark, Embedding]
+    assert vectors(encoded.items) == [[0, 0.1], [0.2, 0.3], [0.3, 0.4], [0.4, 0.5], [0.6, 0.7]]
+    assert [item.until for item in encoded.items] == [0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4]
+    assert [lost.at for lost in encoded.left_out] == [3]
 
 
 def test_the_half_second_before_is_remembered_from_batch_to_batch_and_camera_by_camera():

@@ -97,7 +97,7 @@ def test_a_stage_that_stays_too_slow_leaves_old_frames_out_until_it_has_long_kep
     left_out = []
     for lag in (*[0.0] * 5, *[12.0] * 10, *[1.0] * 45, *[12.0] * 2):
         now += 1
-        left_out.append(relief.leaves_out(1e9 + now - lag))
+        left_out.append(not relief.takes_frame(1e9 + now - lag))
     assert not any(left_out[:9])
     assert all(left_out[9:15])
     assert not any(left_out[15:])  # the young ones are encoded, and after 20 s a step it is all over
@@ -109,4 +109,15 @@ def test_a_clock_that_is_set_forward_leaves_no_frame_out() -> None:
     for second in range(60):
         now, captured = float(second), second + step - 1.0
         step = 3600.0 if second >= 30 else 0.0
-        assert not relief.leaves_out(captured)
+        assert relief.takes_frame(captured)
+        assert relief.takes_sounds(captured) == 1
+
+
+def test_sounds_are_halved_first_and_old_ones_given_up_last() -> None:
+    now = 0.0
+    relief = Relief(LIMITS, wall=lambda: 1e9 + now, steady=lambda: now)
+    shares = []
+    for lag in (*[12.0] * 15, 1.0):
+        now += 1
+        shares.append(relief.takes_sounds(1e9 + now - lag))
+    assert shares == [*[1.0] * 4, *[0.5] * 8, *[0.0] * 3, 0.5]

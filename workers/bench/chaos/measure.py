@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -42,10 +42,16 @@ def measure(order: Order) -> dict[str, float]:
     wanted = [plan for plan in plans if plan.name in order.rows or plan.name == table.CALM or not order.rows]
     films = longer(stream.variants(order.data, FILMS, SIZE), TIMES)
     folder = Path(tempfile.mkdtemp(prefix="scenewatch-chaos-"))  # is kept: its logs say why something was lost
-    rows, replayed = asyncio.run(table.Bench(films=films, cameras=order.cameras, folder=folder).rows(wanted))
-    found = table.figures(rows) | replayed | {"cameras": float(order.cameras)}
-    if order.page:
-        order.page.write_text(page.page(rows, found, order.cameras), "utf-8")
+
+    found: dict[str, float] = {}
+
+    def write(rows: Sequence[table.Row], replayed: Mapping[str, float]) -> None:
+        found.update({**table.figures(rows), **replayed, "cameras": float(order.cameras)})
+        if order.page:
+            order.page.write_text(page.page(rows, found, order.cameras), "utf-8")
+
+    bench = table.Bench(films=films, cameras=order.cameras, folder=folder, tell=write)
+    asyncio.run(bench.rows(wanted))
     return found
 
 

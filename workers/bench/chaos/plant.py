@@ -31,6 +31,8 @@ from workers.bench.chaos.cluster import ROOT
 from workers.stage import Stage
 
 BEHIND: Final = tuple(stage for stage in Stage if stage is not Stage.CAPTURE)
+FPS: Final = 1.0
+"""Frames a second that are sampled of a camera: the machine has to carry the brokers, too."""
 RESTART_S: Final = 0.2
 """What dies is started again so soon …"""
 AGAIN_S: Final = 3.0
@@ -203,4 +205,4 @@ async def looking(config: Config) -> AsyncIterator[KafkaBus]:
 
 def cameras(films: Sequence[Path], count: int, starts_at: float) -> dict[str, dict[str, Any]]:
     """So many cameras that play the films at real time, with the same event times in every run."""
-    return {f"camera-{n}": {"source": str(films[n % len(films)]), "starts_at": starts_at} for n in range(count)}
+    return {f"camera-{n}": {"source": str(films[n % len(films)]), "starts_at": starts_at, "fps": FPS} for n in range(count)}

@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -33,7 +33,7 @@ LOST: Final = (Topic.AUDIO, *MADE)
 PHRASES: Final = ("typography", "used", "letter", "letters", "help")
 """Words of the sentences, so that there are alerts; and rules that the film meets now and then."""
 DISK_MB: Final = 2.0
-QUICK: Final = {"lag_s": 3, "clear_lag_s": 1.5, "down_after_s": 1}
+QUICK: Final = {"lag_s": 2, "clear_lag_s": 1, "down_after_s": 0.5}
 """The ladder's limits where alerts within seconds are worth more than every frame."""
 RULES: Final = ("fight", "fire", "crying")
 
@@ -102,6 +102,8 @@ class Bench:
     films: Sequence[Path]
     cameras: int
     folder: Path
+    tell: Callable[[Sequence[Row], Mapping[str, float]], None] = lambda _rows, _replayed: None
+    """Is told after each row what there is so far."""
     console: Console = field(default_factory=Console)
 
     def settings(self, plan: Plan, url: str) -> dict[str, Any]:
@@ -126,7 +128,7 @@ class Bench:
         folder = self.folder / f"{plan.name}-spool"
         return {"folder": str(folder)} | ({"memory_mb": plan.disk_mb / 4} if plan.disk_mb else {})
 
-    async def rows(self, wanted: Sequence[Plan]) -> tuple[list[Row], dict[str, float]]:
+    async def rows(self, wanted: Sequence[Plan]) -> None:
         """Run the plans, those with as many brokers on one cluster; the first is the calm one. Also the replay of that one, compared."""
         done: list[Row] = []
         replayed: dict[str, float] = {}
@@ -140,7 +142,7 @@ class Bench:
                     done.append(await self.run(plan, brokers, done[0].counted if done else None))
                     if plan.name == CALM:
                         replayed = await self.replay(begun)
-        return done, replayed
+                    self.tell(done, replayed)
 
     async def run(self, plan: Plan, brokers: Brokers, calm: Counted | None) -> Row:
         """Watch all films to their end while something is done to the plant."""
