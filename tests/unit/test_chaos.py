@@ -70,3 +70,10 @@ def test_the_page_has_a_line_for_each_row() -> None:
     assert found["recover_s_kill"] == 3
     shown = page.page(rows, found, cameras=2).splitlines()
     assert [line.split("|")[5:10] for line in shown if line.startswith("| `kill`")] == [[" 1 ", " 1 ", " 0 ", " 0 ", " 3.0 s "]]
+
+
+def test_sound_that_lies_in_no_window_is_unjudged() -> None:
+    made = Counted()
+    made.items[Topic.AUDIO].update([("door", 10.0), ("door", 10.5), ("door", 20.0), ("gate", 10.0)])
+    made.items[Topic.SCORES].update([("door", 10.5, 0), ("door", 14.5, 0), ("gate", 10.0, 0), ("gate", 14.5, 0), ("gate", 12.0, 1)])
+    assert sorted(made.unjudged(4.0), key=str) == [("door", 20.0), ("gate", 10.0)]

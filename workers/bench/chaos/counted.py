@@ -43,6 +43,18 @@ class Counted:
         """How many are there more than once."""
         return sum(count - 1 for count in self.items[topic].values())
 
+    def unjudged(self, window_s: float) -> list[Item]:
+        """Pieces of sound that lie in no window."""
+        ends: dict[Hashable, list[float]] = {}
+        for camera, until, revision in sorted(self.items[Topic.SCORES], key=str):
+            if revision == 0:
+                ends.setdefault(camera, []).append(float(str(until)))
+        return [
+            (camera, at)
+            for camera, at in self.items[Topic.AUDIO]
+            if not any(0 < end - float(str(at)) <= window_s + 0.01 for end in ends.get(camera, ()))
+        ]
+
     def total(self, topics: Collection[Topic]) -> int:
         """How many there are, each once."""
         return sum(len(self.items[topic]) for topic in topics)

@@ -17,7 +17,7 @@ import httpx
 from monitor import codec
 from monitor.errors import BusError
 from monitor.kafka import KafkaBus
-from monitor.messages import MAX_BYTES, CameraState, State, Topic
+from monitor.messages import MAX_BYTES, CameraState, Frame, Sound, State, Topic
 from workers.bench.chaos import clock
 from workers.bench.chaos.cluster import Brokers, hang
 from workers.bench.chaos.counted import Counted
@@ -34,6 +34,8 @@ STEADY_S: Final = 2.0
 BAD_SHARE: Final = 0.01
 BAD_LEAST: Final = 3
 """Each topic gets one of every kind at least."""
+NEWEST: Final = 48
+"""A partition's newest records, in which each of its cameras has some."""
 DUTY_S: Final = 1.0
 SLOWER: Final = 10
 SLOW_S: Final = 50.0
@@ -79,6 +81,32 @@ async def kill(scene: Scene, *, times: int, stages: Sequence[Stage] = BEHIND) ->
         scene.plant.one(stage).process.kill()
         await _recovered(scene, [stage])
         scene.done.faults += 1
+
+
+async def kill_capture(scene: Scene, *, times: int) -> None:
+    """Kill what watches the cameras, at random moments (SIGKILL); the cameras go on."""
+    chance = random.Random(1)  # noqa: S311
+    await asyncio.sleep(8)
+    for _ in range(times):
+        await asyncio.sleep(chance.uniform(3, 6))
+        scene.plant.one(Stage.CAPTURE).process.kill()
+        begun, wall = time.monotonic(), time.time()
+        while time.monotonic() < begun + LOOK_S and not await _all_seen(scene, wall):  # noqa: ASYNC110 - a broker is asked
+            await asyncio.sleep(POLL_S)
+        scene.done.recovered_s.append(time.monotonic() - begun)
+        scene.done.faults += 1
+    await asyncio.sleep(8)
+
+
+async def _all_seen(scene: Scene, since: float) -> bool:
+    """Whether there is a frame and sound of every camera that was captured after a time."""
+    partitions = range(scene.plant.config.kafka.partitions)
+    for topic in (Topic.VIDEO, Topic.AUDIO):
+        newest = [record.message for record in await scene.bus.newest(topic, partitions, NEWEST)]
+        seen = {message.camera for message in newest if isinstance(message, Frame | Sound) and message.captured > since}
+        if seen != scene.plant.config.cameras.keys():
+            return False
+    return True
 
 
 async def scale(scene: Scene) -> None:

@@ -11,6 +11,7 @@ from workers.bench.chaos.table import Row
 FAULTS: Final = {
     "calm": "none: what the others are held against",
     "kill": "kill -9 of each stage's process, one at a time, at random moments: {faults:.0f} times ({late:.0f} after the films' end)",
+    "capture": "kill -9 of the capture process, {faults:.0f} times at random moments; its cameras are live (MPEG-TS over HTTP)",
     "scale": "a second process of each stage joins for 9 s, then leaves",
     "broker": "kill -9 of one of three brokers; started again after 20 s",
     "corrupt": "{bad:.0f} alien, truncated and oversized records on all topics that stages read; {buried:.0f} of them are in dead-letter",
@@ -30,6 +31,8 @@ HEAD: Final = (
     "- **lost**: what that run has and the row has not; **more**: the opposite; **doubled**: alert events that lie on the topic twice.\n"
     "- **recovered**: the longest that a stage took until its position moved on, or until it was ready with nothing left to do.\n"
     "  For brokers: until all stages had caught up; counted from the kill for one of three, else from the broker's return.\n"
+    "  For capture: until there was a frame and sound of every camera that was captured after the kill.\n"
+    "- In the row `capture`, **lost** is the sound on the topic that lies in no window: its cameras do not wait for it.\n"
     "- **delay**: 95 % of alert events could be read from the topic so soon after the capture of their newest input.\n"
     "- **load**: the share of all processors' time that was in use, by brokers and stages alike.\n\n"
     "| row | fault | load | in: frames, sounds | out: transcripts, windows, alerts | lost | more | doubled | recovered | delay |\n"
@@ -102,7 +105,6 @@ REPLAY: Final = (
 )
 REST: Final = """## What is not shown here
 
-- A capture process that is killed loses what its camera sends until it is started again: a live camera goes on at the present. A file
-  begins anew, at the same event times, so it can't be compared, and there is no row.
+- A capture process that is killed loses what its cameras send until it is started again, and what it had not yet handed to the brokers.
 - A network that is cut is stood in for by brokers that stand still with their connections open.
 - Clocks are set for the stages, not for the brokers."""

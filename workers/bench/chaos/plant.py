@@ -203,6 +203,6 @@ async def looking(config: Config) -> AsyncIterator[KafkaBus]:
         await bus.close()
 
 
-def cameras(films: Sequence[Path], count: int, starts_at: float) -> dict[str, dict[str, Any]]:
-    """So many cameras that play the films at real time, with the same event times in every run."""
-    return {f"camera-{n}": {"source": str(films[n % len(films)]), "starts_at": starts_at, "fps": FPS} for n in range(count)}
+def cameras(sources: Sequence[str], count: int, starts_at: float | None) -> dict[str, dict[str, Any]]:
+    """So many cameras; with `starts_at`, films that are played at real time, with the same event times in every run."""
+    return {f"camera-{n}": {"source": sources[n % len(sources)], "starts_at": starts_at, "fps": FPS} for n in range(count)}

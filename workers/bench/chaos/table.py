@@ -15,10 +15,11 @@ from typing import Any, Final
 
 from rich.console import Console
 
+from monitor import config
 from monitor.errors import SourceError
 from monitor.messages import Topic
 from monitor.pieces import PIECE_S
-from workers.bench.chaos import clock, disk, faults
+from workers.bench.chaos import clock, disk, faults, live
 from workers.bench.chaos.cluster import ROOT, Brokers, cluster
 from workers.bench.chaos.counted import MADE, Counted, count
 from workers.bench.chaos.plant import Plant, alone, cameras, looking, plant
@@ -51,6 +52,8 @@ class Plan:
     """Frames are dropped on purpose, so that alerts that need pictures, and windows' content, are not compared."""
     clocked: bool = False
     """Its processes have a clock of their own, so how late alerts are can't be seen from outside."""
+    live: bool = False
+    """Its cameras send whether they are watched or not, so nothing can be compared with a run in which all was watched."""
     disk_mb: float = 0.0
     """The spool lies on a disk of this size, and hardly anything in memory."""
 
@@ -84,6 +87,7 @@ def plans(kills: int) -> tuple[Plan, ...]:
     return (
         Plan(name=CALM, fault=faults.nothing),
         Plan(name="kill", fault=partial(faults.kill, times=kills)),
+        Plan(name="capture", fault=partial(faults.kill_capture, times=2 * kills), live=True),
         Plan(name="scale", fault=faults.scale),
         Plan(name="broker", fault=partial(faults.broker, away_s=20)),
         Plan(name="corrupt", fault=partial(faults.corrupt, over_s=60)),
@@ -106,13 +110,13 @@ class Bench:
     """Is told after each row what there is so far."""
     console: Console = field(default_factory=Console)
 
-    def settings(self, plan: Plan, url: str) -> dict[str, Any]:
-        """The configuration of one run."""
+    def settings(self, plan: Plan, url: str, live: Sequence[str] = ()) -> dict[str, Any]:
+        """The configuration of one run, of the films or of live sources."""
         return {
             "bus": f"{url}?session_s={SESSION_S}",
             "topic_prefix": f"{plan.name}.",
             "kafka": {"partitions": PARTITIONS},
-            "cameras": cameras(self.films, self.cameras, STARTS_AT),
+            "cameras": cameras(live, self.cameras, None) if live else cameras([str(film) for film in self.films], self.cameras, STARTS_AT),
             "alerts": {
                 "watch": {"said": {"phrases": list(PHRASES)}},
                 "rules": {kind: {"raise_at": 0.05, "clear_at": 0.03, "cool_down_s": 2} for kind in RULES},
@@ -151,14 +155,21 @@ class Bench:
         async with AsyncExitStack() as stack:
             if plan.disk_mb:
                 stack.enter_context(disk.small(self.folder / f"{plan.name}-spool", plan.disk_mb))
-            made = await stack.enter_async_context(plant(self.folder / plan.name, self.settings(plan, brokers.url), clocked=plan.clocked))
+            urls = stack.enter_context(live.served([next(film.iterdir()) for film in self.films])) if plan.live else []
+            made = await stack.enter_async_context(
+                plant(self.folder / plan.name, self.settings(plan, brokers.url, urls), clocked=plan.clocked)
+            )
             bus = await stack.enter_async_context(looking(made.config))
             await made.ready()
             capture = made.start(Stage.CAPTURE)
-            capture.wanted = False
+            capture.wanted = plan.live
             scene = faults.Scene(plant=made, bus=bus, brokers=brokers, calm=calm, done=done)
             async with watching(bus, capture) as watched:
                 breaking = asyncio.ensure_future(plan.fault(scene))
+                if plan.live:
+                    await breaking
+                    capture.wanted = False
+                    capture.process.terminate()
                 await asyncio.to_thread(capture.process.wait)
                 in_time = done.faults
                 await breaking
@@ -194,7 +205,7 @@ class Bench:
         recovered = f"recovered in {max(row.done.recovered_s):.1f} s" if row.done.recovered_s else "nothing to recover"
         doubled, delay = counted.doubled(Topic.ALERTS), row.watched.delay_s()
         self.console.print(f"  {row.done.faults} faults, {doubled} alerts doubled, {recovered}, 95 % within {delay:.1f} s", highlight=False)
-        for topic in LOST if calm else ():
+        for topic in LOST if calm and not row.plan.live else ():
             whole, spoken = calm or counted, row.plan.sees_less
             gone, more = counted.lost(topic, whole, spoken=spoken), whole.lost(topic, counted, spoken=spoken)
             if gone or more:
@@ -212,8 +223,13 @@ def figures(rows: Sequence[Row]) -> dict[str, float]:
     for row in rows:
         found |= {f"{name}_{row.plan.name}": value for name, value in _measured(row).items()}
     for row in rows[1:]:
-        found |= {f"{name}_{row.plan.name}": value for name, value in _compared(row, calm).items()}
+        found |= {f"{name}_{row.plan.name}": value for name, value in (_judged(row) if row.plan.live else _compared(row, calm)).items()}
     return found
+
+
+def _judged(row: Row) -> dict[str, float]:
+    """What a row that can't be compared lost of what it had on the topics itself."""
+    return {"faults": float(row.done.faults), "lost": float(len(row.counted.unjudged(config.Fusion().window_s)))}
 
 
 def _measured(row: Row) -> dict[str, float]:
