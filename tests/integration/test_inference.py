@@ -3,6 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 
 def test_openvino_tells_nobody_that_it_runs(tmp_path: Path):
     """In a home of its own and not in CI, where OpenVINO would say so at its import, and keep count in ~/intel."""
@@ -43,5 +45,5 @@ os._exit(0)
 
 @pytest.mark.parametrize("_again", range(4))
 def test_two_threads_that_infer_at_once_for_the_first_time_do_not_wait_for_each_other(_again: int) -> None:
-    """Four in ten did, for ever, while nothing had been inferred before."""
+    """Five in twelve did, for ever, while nothing had been inferred before."""
     subprocess.run([sys.executable, "-c", RACE], check=True, timeout=60)
