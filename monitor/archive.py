@@ -21,11 +21,11 @@ from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.structs import OffsetAndTimestamp
 
 from monitor import codec
-from monitor.brokers import Brokers, client_options, explain
+from monitor.brokers import LARGEST, READING, Brokers, client_options, explain
 from monitor.bus import Bus, Record
 from monitor.errors import BusError, MessageError
 from monitor.memory import CAPACITY, PARTITIONS
-from monitor.messages import MAX_BYTES, CameraState, Message, Ref, Stamped, Topic
+from monitor.messages import CameraState, Message, Ref, Stamped, Topic
 
 EARLY_S: Final = 2.0
 """A record's time of publication may lie so long before its `captured`: clocks differ a little."""
@@ -36,8 +36,6 @@ LATEST_S: Final = 3600.0
 PATIENCE_S: Final = 10.0
 """A broker that says that it has records gives the next ones within this."""
 STOP_S: Final = 10.0
-FETCH_BYTES: Final = MAX_BYTES + 2**16
-"""The largest record, with what Kafka adds to it."""
 
 log = structlog.get_logger()
 
@@ -156,8 +154,8 @@ class KafkaArchive:
             **client_options(self._at),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            isolation_level="read_committed",
-            max_partition_fetch_bytes=FETCH_BYTES,
+            **READING,
+            max_partition_fetch_bytes=LARGEST,
         )
         try:
             with self._translated():

@@ -22,12 +22,19 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from monitor.config import Security
 from monitor.errors import BusError, ConfigError
+from monitor.messages import MAX_BYTES
 
 SESSION_S: Final = 10.0
 """A member that is not heard of for so long is thought dead; for half of it, it may finish its batch when it loses partitions."""
 
 REACH_MS: Final = 10_000
 """A broker may take so long to answer a newcomer."""
+
+LARGEST: Final = MAX_BYTES + 64 * 1024
+"""The largest record, with what Kafka adds to its value: key, headers, framing."""
+
+READING: Final = {"isolation_level": "read_committed"}
+"""Nobody reads what belongs to a transaction that failed."""
 
 PORT: Final = 9092
 """Where Kafka listens if nothing else is said."""

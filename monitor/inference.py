@@ -15,6 +15,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
+
 from monitor.cache import cache_dir, place_folder
 from monitor.errors import ModelError
 from monitor.models import Located
@@ -71,10 +74,23 @@ def save(graph: Graph, path: Path) -> None:
 
 
 def load(path: Path, threads: int, properties: Properties = MappingProxyType({})) -> openvino.InferRequest:
-    """Read a graph and compile it for the CPU, for one input at a time; 0 threads: as many as it likes. Raises ModelError."""
-    chosen = {"PERFORMANCE_HINT": "LATENCY", **properties, **({"INFERENCE_NUM_THREADS": threads} if threads else {})}
+    """Read a graph and compile it for the CPU, for one input at a time; 0 threads: as many as it likes. Raises ModelError.
+
+    It has inferred once when this returns. If two threads do so for the first time together, OpenVINO 2026.4's bindings hang: one
+    holds Python's lock and waits for a table that the other is making, which waits for Python's lock. The first real inference
+    is not the slow one either.
+    """
+    compiled = {"CACHE_DIR": str(path.parent / "compiled")}  # read in a fraction of the time, so a stage that died is soon back
+    chosen = {"PERFORMANCE_HINT": "LATENCY", **compiled, **properties, **({"INFERENCE_NUM_THREADS": threads} if threads else {})}
     core = openvino.Core()
     try:
-        return core.compile_model(core.read_model(path), "CPU", chosen).create_infer_request()
+        request = core.compile_model(core.read_model(path), "CPU", chosen).create_infer_request()
+        request.infer([_nothing(port) for port in request.model_inputs], share_inputs=True)
     except RuntimeError as error:
         raise ModelError(f"{path} can't be read: {error}. Remove {path.parent}: it is made again.") from error
+    return request
+
+
+def _nothing(port: Any) -> npt.NDArray[Any]:
+    """Zeros that fit an input, one where any length does."""
+    return np.zeros([1 if side.is_dynamic else side.get_length() for side in port.partial_shape], port.element_type.to_dtype())

@@ -27,33 +27,26 @@ from aiokafka.errors import (
 )
 
 from monitor import codec, topics
-from monitor.brokers import Brokers, client_options, explain, reach
+from monitor.brokers import LARGEST, READING, Brokers, client_options, explain, reach
 from monitor.bus import Place, Record
 from monitor.config import Kafka
 from monitor.errors import BusError, MessageError
-from monitor.messages import MAX_BYTES, Message, Ref, Topic
+from monitor.messages import Message, Ref, Topic
 from monitor.metrics import Metrics
 from monitor.subscription import STOP_S, KafkaSubscription, Offsets, reached
 from monitor.transactions import Keyed, Transactions, stopped
-
-OVERHEAD_BYTES: Final = 64 * 1024
-"""What Kafka adds to a record's value, at most: key, headers, framing."""
 
 READ_BACK_MS: Final = 200
 """Nothing more comes of what is read back when nothing came for so long."""
 
 READ_BACK_S: Final = 30.0
 
-READING: Final = {"isolation_level": "read_committed"}
-"""Nobody reads what belongs to a transaction that failed."""
-
 log = structlog.get_logger()
 
 
 def producing(at: Brokers) -> dict[str, Any]:
     """What the bus's producer is made with, but for idempotence; like `client_options`, to be shown to nobody."""
-    largest = MAX_BYTES + OVERHEAD_BYTES
-    return {**client_options(at), "acks": "all", "max_request_size": largest, "max_batch_size": largest}
+    return {**client_options(at), "acks": "all", "max_request_size": LARGEST, "max_batch_size": LARGEST}
 
 
 def consuming(at: Brokers) -> dict[str, Any]:
@@ -63,7 +56,7 @@ def consuming(at: Brokers) -> dict[str, Any]:
         **READING,
         "enable_auto_commit": False,
         "auto_offset_reset": "earliest",
-        "max_partition_fetch_bytes": MAX_BYTES + OVERHEAD_BYTES,
+        "max_partition_fetch_bytes": LARGEST,
         "partition_assignment_strategy": (RangePartitionAssignor,),
         "session_timeout_ms": int(at.session_s * 1000),
         "heartbeat_interval_ms": int(at.session_s * 200),

@@ -15,8 +15,7 @@ from aiokafka import AIOKafkaProducer, OffsetAndMetadata, TopicPartition
 from aiokafka.errors import UnknownError, UnsupportedVersionError
 from aiokafka.partitioner import DefaultPartitioner
 
-from monitor.brokers import Brokers, client_options
-from monitor.messages import MAX_BYTES
+from monitor.brokers import LARGEST, Brokers, client_options
 from monitor.subscription import STOP_S, Offsets
 
 TIMEOUT_MS: Final = 10_000
@@ -80,7 +79,7 @@ class Transactions:
             **client_options(self._at),
             transactional_id=f"{self._prefix}{group}-{partition}",
             transaction_timeout_ms=TIMEOUT_MS,
-            max_request_size=MAX_BYTES,
+            max_request_size=LARGEST,
         )
         try:
             await producer.start()

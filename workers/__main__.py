@@ -187,18 +187,20 @@ def bench(
     json: JsonFile = None,
     cameras: Annotated[int, Parameter(help="chaos: so many.", validator=Number(gte=1))] = 4,
     kills: Annotated[int, Parameter(help="chaos: of each stage.", validator=Number(gte=1))] = 4,
-    rows: Annotated[list[str] | None, Parameter(help="chaos: these alone, beside the calm one.", negative=())] = None,
+    rows: Annotated[
+        list[str] | None, Parameter(help="chaos: these alone, beside the calm one; others stay as --json has them.", negative=())
+    ] = None,
     page: Annotated[Path | None, Parameter(help="chaos: write the table there.")] = None,
 ) -> int:
     """Measure how fast it is, on this machine; `chaos`: what it loses when something breaks."""
     from workers import bench  # noqa: PLC0415
-    from workers.report import publish  # noqa: PLC0415
+    from workers.report import figures, publish  # noqa: PLC0415
 
     logs.configure("error" if name in ("bus", "chaos") else "warning", json=False)
     if name == "chaos":
         from workers.bench.chaos import measure  # noqa: PLC0415
 
-        order = measure.Order(data=data, cameras=cameras, kills=kills, rows=rows or (), page=page)
+        order = measure.Order(data=data, cameras=cameras, kills=kills, rows=rows or (), page=page, before=figures(json))
         publish(measure.measure(order), json)
     else:
         publish(bench.run(name, data), json)

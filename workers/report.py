@@ -16,6 +16,8 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from monitor.errors import ConfigError
+
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """Where figures were measured."""
@@ -61,6 +63,16 @@ def report(figures: Mapping[str, float]) -> Report:
     command = " ".join(["scenewatch", *sys.argv[1:]])
     rounded = {name: round(float(value), 4) for name, value in figures.items() if math.isfinite(value)}
     return Report(command=command, date=datetime.now(UTC).strftime("%Y-%m-%d"), machine=machine(), figures=rounded)
+
+
+def figures(path: Path | None) -> dict[str, float]:
+    """What was published before; nothing where there is no such file. Raises ConfigError for one that holds no figures."""
+    if path is None or not path.exists():
+        return {}
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Report).figures
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{path}: no figures are in it: {error}. Name another file, or remove it") from error
 
 
 def publish(figures: Mapping[str, float], path: Path | None) -> None:

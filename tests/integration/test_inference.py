@@ -3,6 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 
 def test_openvino_tells_nobody_that_it_runs(tmp_path: Path):
     """In a home of its own and not in CI, where OpenVINO would say so at its import, and keep count in ~/intel."""
@@ -11,3 +13,37 @@ def test_openvino_tells_nobody_that_it_runs(tmp_path: Path):
     said = subprocess.run([sys.executable, "-c", program], env=quiet, capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "openvino.tools.ovc.telemetry_stub"
     assert list(tmp_path.iterdir()) == []
+
+
+RACE = """
+import os, sys, threading
+import numpy as np
+from monitor import config
+from monitor.language import text_encoder
+from monitor.vision import picture_encoder
+
+sys.setswitchinterval(1e-5)
+models = config.Models()
+sees, reads, both = picture_encoder(models), text_encoder(models), threading.Barrier(2)
+
+def see():
+    both.wait()
+    sees([np.zeros((224, 224, 3), np.uint8)])
+
+def read():
+    both.wait()
+    reads(["help"])
+
+threads = [threading.Thread(target=job) for job in (see, read)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("_again", range(4))
+def test_two_threads_that_infer_at_once_for_the_first_time_do_not_wait_for_each_other(_again: int) -> None:
+    """Five in twelve did, for ever, while nothing had been inferred before."""
+    subprocess.run([sys.executable, "-c", RACE], check=True, timeout=60)

@@ -68,7 +68,7 @@ def test_the_page_has_a_line_for_each_row() -> None:
     found = table.figures(rows)
     assert found["lost_kill"] == 1
     assert found["recover_s_kill"] == 3
-    shown = page.page(rows, found, cameras=2).splitlines()
+    shown = page.page(found | {"cameras": 2.0}).splitlines()
     assert [line.split("|")[5:10] for line in shown if line.startswith("| `kill`")] == [[" 1 ", " 1 ", " 0 ", " 0 ", " 3.0 s "]]
 
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +32,8 @@ class Order:
     """All of them, if none is named."""
     page: Path | None = None
     """The table is written there."""
+    before: Mapping[str, float] = field(default_factory=dict)
+    """Figures of rows that are not run again."""
 
 
 def measure(order: Order) -> dict[str, float]:
@@ -42,13 +44,12 @@ def measure(order: Order) -> dict[str, float]:
     wanted = [plan for plan in plans if plan.name in order.rows or plan.name == table.CALM or not order.rows]
     films = longer(stream.variants(order.data, FILMS, SIZE), TIMES)
     folder = Path(tempfile.mkdtemp(prefix="scenewatch-chaos-"))  # is kept: its logs say why something was lost
-
-    found: dict[str, float] = {}
+    found = dict(order.before) if order.rows else {}
 
     def write(rows: Sequence[table.Row], replayed: Mapping[str, float]) -> None:
         found.update({**table.figures(rows), **replayed, "cameras": float(order.cameras)})
         if order.page:
-            order.page.write_text(page.page(rows, found, order.cameras), "utf-8")
+            order.page.write_text(page.page(found), "utf-8")
 
     bench = table.Bench(films=films, cameras=order.cameras, folder=folder, tell=write)
     asyncio.run(bench.rows(wanted))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from workers import report
-from workers.bench.chaos.table import Row
 
 FAULTS: Final = {
     "calm": "none: what the others are held against",
@@ -40,12 +39,13 @@ HEAD: Final = (
 )
 
 
-def page(rows: Sequence[Row], found: Mapping[str, float], cameras: int) -> str:
-    """The whole document."""
+def page(found: Mapping[str, float]) -> str:
+    """The whole document, of the rows that there are figures of."""
+    rows = [name for name in FAULTS if f"busy_{name}" in found]
     machine, day = report.machine(), report.report({}).date
-    head = HEAD.format(date=day, cores=machine.cores, cpu=machine.cpu, memory=machine.memory_gb, cameras=cameras)
-    lines = [_line(row.plan.name, found) for row in rows]
-    return head + "".join(f"{line}\n" for line in lines) + "\n" + "\n\n".join(_notes(found, {row.plan.name for row in rows})) + "\n"
+    head = HEAD.format(date=day, cores=machine.cores, cpu=machine.cpu, memory=machine.memory_gb, cameras=round(found["cameras"]))
+    lines = [_line(name, found) for name in rows]
+    return head + "".join(f"{line}\n" for line in lines) + "\n" + "\n\n".join(_notes(found, rows)) + "\n"
 
 
 def _line(name: str, found: Mapping[str, float]) -> str:
