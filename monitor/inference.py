@@ -80,8 +80,7 @@ def load(path: Path, threads: int, properties: Properties = MappingProxyType({})
     holds Python's lock and waits for a table that the other is making, which waits for Python's lock. The first real inference
     is not the slow one either.
     """
-    compiled = {"CACHE_DIR": str(path.parent / "compiled")}  # read in a fraction of the time, so a stage that died is soon back
-    chosen = {"PERFORMANCE_HINT": "LATENCY", **compiled, **properties, **({"INFERENCE_NUM_THREADS": threads} if threads else {})}
+    chosen = {"PERFORMANCE_HINT": "LATENCY", **properties, **({"INFERENCE_NUM_THREADS": threads} if threads else {})}
     core = openvino.Core()
     try:
         request = core.compile_model(core.read_model(path), "CPU", chosen).create_infer_request()
