@@ -98,7 +98,7 @@ class Courier:
         self._news = asyncio.Event()
         self._empty = asyncio.Event()
         self.level = asyncio.Event()
-        """Cleared while what goes out was captured long ago, because the broker was away."""
+        """Cleared while the broker does not take what goes out, and while that was captured long ago because of it."""
         self.level.set()
         self.task = asyncio.ensure_future(self._carry())
 
@@ -130,7 +130,11 @@ class Courier:
             if messages:
                 if _age(messages[0]) > AWAY_S:
                     self.level.clear()
-                await self._link.publish(self._spool.topic, messages)
+                stuck = asyncio.get_running_loop().call_later(AWAY_S, self.level.clear)  # one partition may be away, and the others not
+                try:
+                    await self._link.publish(self._spool.topic, messages)
+                finally:
+                    stuck.cancel()
                 self._spool.done(len(messages))
                 continue
             self.level.set()

@@ -5,6 +5,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
+import workers.courier
 from monitor.errors import BusError
 from monitor.memory import MemoryBus
 from monitor.messages import CameraState, Message, State, Topic
@@ -94,3 +97,15 @@ async def test_at_the_end_what_is_left_is_carried_away_first(tmp_path: Path) -> 
         courier.send([state(seq) for seq in range(1000)])
     assert broker.got == list(range(1000))
     assert metrics.spool_bytes.labels("cameras", "disk")._value.get() == 0
+
+
+async def test_while_its_partition_alone_is_away_others_are_told_not_to_overtake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or pictures, whose broker is there, would close windows before their sound."""
+    monkeypatch.setattr(workers.courier, "AWAY_S", 0.05)
+    async with carrying(tmp_path, Metrics()) as (broker, _, courier):
+        courier.send([state(0)])
+        assert courier.level.is_set()
+        await until(lambda: not courier.level.is_set())
+        broker.there.set()
+        await until(courier.level.is_set)
+        assert broker.got == [0]
