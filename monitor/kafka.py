@@ -172,16 +172,15 @@ class KafkaBus:
         """Fence off the transactions of whoever had these partitions before."""
         await self._transactions.begin(group, partitions)
 
-    async def together(self, group: str, topic: Topic, messages: Sequence[Message], offsets: Offsets) -> bool:
-        """Publish, and write positions down, in one transaction a partition; False where the broker has no transactions."""
+    async def together(self, group: str, topic: Topic, messages: Sequence[Message], offsets: Offsets) -> Offsets:
+        """Publish, and write positions down, in one transaction a partition; gives those: none where the broker has no transactions."""
         if not self._transactions.possible:
             await self.publish(topic, messages)
-            return False
+            return {}
         with self.translated(f"publish {topic.value} to"):
             count = len(await self._producer.partitions_for(self._prefix + topic.value))
             values = [Keyed(message.camera.encode(), codec.encode(topic, message)) for message in messages]
-            await self._transactions.publish(group, self._prefix + topic.value, values, count, offsets)
-        return True
+            return await self._transactions.publish(group, self._prefix + topic.value, values, count, offsets)
 
     async def written(self, group: str, places: Collection[TopicPartition]) -> Offsets:
         """What a group wrote down, of the places where it did."""

@@ -64,8 +64,8 @@ class Home(Protocol):
     async def begin(self, group: str, partitions: Collection[int]) -> None:
         """Put an end to what an earlier owner of these partitions may still publish."""
 
-    async def together(self, group: str, topic: Topic, messages: Sequence[Message], offsets: Offsets) -> bool:
-        """Publish and write positions down, both or neither; False where the broker can only publish."""
+    async def together(self, group: str, topic: Topic, messages: Sequence[Message], offsets: Offsets) -> Offsets:
+        """Publish, and write positions of the partitions that these lie in down, both or neither; gives what was written."""
 
 
 @dataclass(slots=True)
@@ -171,8 +171,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # aio
     async def answer(self, topic: Topic, messages: Sequence[Message]) -> None:
         """Publish with the position behind the batch, in one transaction."""
         offsets = self._offsets(self._at.after(self._working_on, self._keeping))
-        if await self._home.together(self._group, topic, messages, offsets):
-            self._written |= offsets
+        self._written |= await self._home.together(self._group, topic, messages, offsets)
 
     async def finish(self) -> None:
         """Count the last batch as processed, and write the position down."""

@@ -46,15 +46,18 @@ class Transactions:
         if self.possible:
             await asyncio.gather(*(self._begin(group, partition) for partition in partitions))
 
-    async def publish(self, group: str, topic: str, records: Sequence[Keyed], partitions: int, offsets: Offsets) -> None:
-        """Publish records, and write down the positions of the partitions they lie in. Raises KafkaError."""
+    async def publish(self, group: str, topic: str, records: Sequence[Keyed], partitions: int, offsets: Offsets) -> Offsets:
+        """Publish records, and write down the positions of the partitions they lie in; gives these. Raises KafkaError."""
         partition_of, every = DefaultPartitioner(), list(range(partitions))
         lanes: dict[int, list[Keyed]] = {}
         for record in records:
             lanes.setdefault(partition_of(record.key, every, every), []).append(record)
+        written: dict[TopicPartition, OffsetAndMetadata] = {}
         for partition, lane in lanes.items():
             here = {place: offset for place, offset in offsets.items() if place.partition == partition}
             await self._publish(group, TopicPartition(topic, partition), lane, here)
+            written |= here
+        return written
 
     async def close(self) -> None:
         """Let go of all partitions."""

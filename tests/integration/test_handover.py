@@ -144,6 +144,16 @@ async def test_an_answer_and_the_position_behind_it_are_written_together(apache_
         await bus.drain()
 
 
+async def test_an_answer_does_not_count_positions_of_other_partitions_as_written(apache_url: str) -> None:
+    async with asyncio.timeout(40), opened(apache_url, "others.", 2) as bus:
+        names = ("door", "yard", "hall", "shop", "gate")
+        await bus.publish(Topic.CAMERAS, [state(1, name) for name in names])
+        async with bus.subscribe(Topic.CAMERAS, group="g", once=True) as batches:
+            await batches_of(batches, len(names))
+            await batches.answer(Topic.ALERTS, [alert(1)])
+        assert await bus.lag("g") == 0
+
+
 async def test_who_was_thought_dead_can_publish_nothing_any_more(apache_url: str) -> None:
     async with asyncio.timeout(60), opened(apache_url, "zombie.") as bus, opened(apache_url, "zombie.") as other:
         await bus.publish(Topic.CAMERAS, [state(1)])
