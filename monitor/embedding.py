@@ -42,7 +42,7 @@ class Encoded:
     items: tuple[Item, ...]
     """In the records' order; a mark stands in the place of what was rejected."""
     rejected: tuple[Rejected, ...] = ()
-    left_out: tuple[Frame | Sound, ...] = ()
+    left_out: tuple[Frame, ...] = ()
     """Of a backlog; a mark stands in the place of each."""
 
     @property
@@ -57,15 +57,15 @@ class Takes(Protocol):
     def takes_frame(self, captured: float) -> bool:
         """Whether this frame is."""
 
-    def takes_sounds(self, captured: float) -> float:
-        """What share of the sounds is: 1, 0.5 or 0."""
+    def takes_every_sound(self, captured: float) -> bool:
+        """Whether every sound is, or every other one."""
 
 
 @dataclass(slots=True)
 class Sounds:
     """The last piece of sound of each camera: the encoder hears a second, and a piece is half of one.
 
-    After a restart, or a gap, the first piece is heard with silence before it. Where half of the sounds is to be taken, every
+    After a restart, or a gap, the first piece is heard with silence before it. Where not every sound is to be taken, every
     other piece is only heard with the one after it: nothing is unheard.
     """
 
@@ -80,7 +80,6 @@ class Sounds:
         seconds: list[npt.NDArray[np.float32]] = []
         slots: list[Record[Message] | Mark] = []
         rejected: list[Rejected] = []
-        left_out: list[Sound] = []
         for record in records:
             match record.message:
                 case Sound() as sound if len(sound.pcm) % 2:
@@ -89,18 +88,17 @@ class Sounds:
                     )
                     slots.append(passed(sound, Modality.SOUND))
                 case Sound() as sound:
-                    second, share = self._second(sound), self.takes.takes_sounds(sound.captured)
-                    if share and not (share < 1 and self._spares(sound)):
+                    second = self._second(sound)
+                    if self.takes.takes_every_sound(sound.captured) or not self._spares(sound):
                         seconds.append(second)
                         slots.append(record)
                     else:
-                        left_out += [] if share else [sound]
                         slots.append(passed(sound, Modality.SOUND))
                 case Mark() as mark:
                     self._forget(mark)
                     slots.append(mark)
         vectors = self.encoder(np.stack(seconds)) if seconds else ()
-        return Encoded(Modality.SOUND, _fill(slots, vectors, Modality.SOUND, self.encoder.name), tuple(rejected), tuple(left_out))
+        return Encoded(Modality.SOUND, _fill(slots, vectors, Modality.SOUND, self.encoder.name), tuple(rejected))
 
     def remember(self, records: Sequence[Record[Message]]) -> None:
         """Take records in that were encoded before: what follows them begins in their last half second."""

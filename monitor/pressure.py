@@ -140,12 +140,9 @@ class Relief:
         step, old = self._look(captured)
         return step is Step.ALL or not old
 
-    def takes_sounds(self, captured: float) -> float:
-        """The share of sounds that is worth the time: under lasting pressure half; if that was not enough, no old ones."""
-        step, old = self._look(captured)
-        if step >= Step.NO_PICTURE and old:
-            return 0.0
-        return 1.0 if step is Step.ALL else 0.5
+    def takes_every_sound(self, captured: float) -> bool:
+        """Whether every sound is worth the time; else every other one, which is heard with the one before it."""
+        return self._look(captured)[0] is Step.ALL
 
     def _look(self, captured: float) -> tuple[Step, bool]:
         with self._lock:
@@ -162,7 +159,7 @@ class AllTaken:
         del captured
         return True
 
-    def takes_sounds(self, captured: float) -> float:
+    def takes_every_sound(self, captured: float) -> bool:
         """Every sound."""
         del captured
-        return 1.0
+        return True

@@ -110,14 +110,14 @@ def test_a_clock_that_is_set_forward_leaves_no_frame_out() -> None:
         now, captured = float(second), second + step - 1.0
         step = 3600.0 if second >= 30 else 0.0
         assert relief.takes_frame(captured)
-        assert relief.takes_sounds(captured) == 1
+        assert relief.takes_every_sound(captured)
 
 
-def test_sounds_are_halved_first_and_old_ones_given_up_last() -> None:
+def test_every_other_sound_is_enough_under_lasting_pressure() -> None:
     now = 0.0
     relief = Relief(LIMITS, wall=lambda: 1e9 + now, steady=lambda: now)
-    shares = []
-    for lag in (*[12.0] * 15, 1.0):
+    taken = []
+    for _ in range(8):
         now += 1
-        shares.append(relief.takes_sounds(1e9 + now - lag))
-    assert shares == [*[1.0] * 4, *[0.5] * 8, *[0.0] * 3, 0.5]
+        taken.append(relief.takes_every_sound(1e9 + now - 12.0))
+    assert taken == [*[True] * 4, *[False] * 4]
