@@ -48,11 +48,12 @@ def consumer(stage: Stage, config: Config, metrics: Metrics, sinks: Sequence[Sin
 
 
 def _encode(config: Config, metrics: Metrics, _sinks: Sequence[Sink], fast: bool) -> Run:
-    from monitor.pressure import AllTaken, Relief  # noqa: PLC0415
+    from monitor.embedding import ALL  # noqa: PLC0415
+    from monitor.pressure import Relief  # noqa: PLC0415
     from workers import encode  # noqa: PLC0415
 
     encoders, limits = encode.load(config.models), config.capture.pressure
-    takes = Relief(limits, time.time, time.monotonic) if limits.enabled and not fast else AllTaken()
+    takes = Relief(limits, time.time, time.monotonic) if limits.enabled and not fast else ALL
     return lambda bus: encode.run(bus, encoders, metrics, takes)
 
 

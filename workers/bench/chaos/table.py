@@ -110,13 +110,13 @@ class Bench:
     """Is told after each row what there is so far."""
     console: Console = field(default_factory=Console)
 
-    def settings(self, plan: Plan, url: str, live: Sequence[str] = ()) -> dict[str, Any]:
+    def settings(self, plan: Plan, url: str, urls: Sequence[str] = ()) -> dict[str, Any]:
         """The configuration of one run, of the films or of live sources."""
         return {
             "bus": f"{url}?session_s={SESSION_S}",
             "topic_prefix": f"{plan.name}.",
             "kafka": {"partitions": PARTITIONS},
-            "cameras": cameras(live, self.cameras, None) if live else cameras([str(film) for film in self.films], self.cameras, STARTS_AT),
+            "cameras": cameras(urls, self.cameras, None) if urls else cameras([str(film) for film in self.films], self.cameras, STARTS_AT),
             "alerts": {
                 "watch": {"said": {"phrases": list(PHRASES)}},
                 "rules": {kind: {"raise_at": 0.05, "clear_at": 0.03, "cool_down_s": 2} for kind in RULES},
