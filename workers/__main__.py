@@ -169,13 +169,19 @@ def models(
 
 
 @app.command(name="eval")
-def evaluate(name: Literal["speech", "fusion", "normality"], *, data: Data = DATA, json: JsonFile = None) -> int:
-    """Measure how good it is, on real data."""
-    from workers import evaluate  # noqa: PLC0415
+def evaluate(
+    name: Annotated[str, Parameter(help="Which: speech, normality, …, or all.")],
+    *,
+    data: Data = DATA,
+    of: Annotated[str, Parameter(name="--set", help="One set of the data, such as vad/ucsd_ped2.")] = "",
+    json: JsonFile = None,
+) -> int:
+    """Measure how good it is, on real data; `all` also writes docs/accuracy.md."""
+    from workers.evaluate import Task, run  # noqa: PLC0415
     from workers.report import publish  # noqa: PLC0415
 
     logs.configure("warning", json=False)
-    publish(evaluate.run(name, data), json)
+    publish(run(name, Task(data=data, of=of)), json)
     return 0
 
 
@@ -185,7 +191,7 @@ def bench(
     *,
     data: Data = DATA,
     json: JsonFile = None,
-    cameras: Annotated[int, Parameter(help="chaos: so many.", validator=Number(gte=1))] = 4,
+    cameras: Annotated[int, Parameter(help="chaos: so many.", validator=Number(gte=1))] = 8,
     kills: Annotated[int, Parameter(help="chaos: of each stage.", validator=Number(gte=1))] = 4,
     rows: Annotated[
         list[str] | None, Parameter(help="chaos: these alone, beside the calm one; others stay as --json has them.", negative=())

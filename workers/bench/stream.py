@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from functools import partial
 from heapq import merge
@@ -35,9 +35,9 @@ VARIANTS: Final = 4
 Samples = npt.NDArray[np.float32]
 
 
-def variants(data: Path, folder: Path, size: tuple[int, int] = SIZE) -> list[Path]:
+def variants(data: Path, folder: Path, size: tuple[int, int] = SIZE, sentences: Sequence[str] = SENTENCES) -> list[Path]:
     """Write the stream, VARIANTS times with shifted sound, unless it is there; raises SourceError without the data."""
-    for name in ("video/vtest.avi", *SENTENCES):
+    for name in ("video/vtest.avi", *sentences):
         if not (data / name).exists():
             raise SourceError(f"{data / name}: not found: set --data or SCENEWATCH_DATA to the folder of real data")
     folder.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ def variants(data: Path, folder: Path, size: tuple[int, int] = SIZE) -> list[Pat
     if not picture.exists():
         _whole(picture, partial(write_picture, source=data / "video" / "vtest.avi", size=size))
     paths = [folder / f"camera-{n}.mp4" for n in range(VARIANTS)]
-    sound = compose_sound(data, duration_s(picture))
+    sound = compose_sound(data, duration_s(picture), sentences)
     for n, path in enumerate(paths):
         if not path.exists():
             shifted = np.roll(sound, n * len(sound) // VARIANTS)
@@ -80,12 +80,12 @@ def write_picture(path: Path, source: Path, size: tuple[int, int]) -> None:
         made.mux(stream.encode(None))
 
 
-def compose_sound(data: Path, seconds: float) -> Samples:
-    """Lay the sentences, evenly spaced, over quiet noise: float32 [samples] at 16 kHz."""
+def compose_sound(data: Path, seconds: float, sentences: Sequence[str]) -> Samples:
+    """Lay sentences, evenly spaced, over quiet noise: float32 [samples] at 16 kHz."""
     sound = _looped(samples(min((data / NOISE).glob("*"))), int(seconds * SOUND_HZ)) * 0.05
-    for n, name in enumerate(SENTENCES):
+    for n, name in enumerate(sentences):
         voice = samples(data / name)
-        start = int((2 + n * seconds / len(SENTENCES)) * SOUND_HZ)
+        start = int((2 + n * seconds / len(sentences)) * SOUND_HZ)
         sound[start : start + len(voice)] += voice * 0.8
     return np.asarray(np.clip(sound, -1, 1), np.float32)
 

@@ -1,32 +1,49 @@
-"""Measuring how good it is, on real data."""
+"""Measuring how good it is, on real data: each evaluation is a function from a `Task` to figures, and is named here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final, TypeAlias, cast
 
 from monitor.config import Config
-
-Evaluation = Callable[[Path, Config], dict[str, float]]
-
-
-def run(name: str, data: Path) -> dict[str, float]:
-    """The figures of one evaluation, with the default configuration. Raises SourceError if the data is not there."""
-    return _evaluation(name)(data, Config())
+from monitor.errors import ConfigError
 
 
-def _evaluation(name: str) -> Evaluation:
-    """Load what the evaluation needs, and no other's models."""
-    if name == "speech":
-        from workers.evaluate.speech import speech  # noqa: PLC0415
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What is to be measured on what."""
 
-        return speech
-    if name == "fusion":
-        from workers.evaluate.fusion import fusion  # noqa: PLC0415
+    data: Path
+    """The folder that holds manifest.csv."""
+    of: str = ""
+    """One set of it (`vad/ucsd_ped2`), where the evaluation can be had of several; empty for its own."""
+    config: Config = field(default_factory=Config)
 
-        return fusion
-    if name == "normality":
-        from workers.evaluate.normality import normality  # noqa: PLC0415
 
-        return normality
-    raise ValueError(f"there is no evaluation {name!r}")
+Evaluation: TypeAlias = Callable[[Task], dict[str, float]]
+
+EVALUATIONS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "speech": "workers.evaluate.speech:speech",
+        "fusion": "workers.evaluate.fusion:fusion",
+        "normality": "workers.evaluate.normality:normality",
+    }
+)
+"""Where each stands: a module is loaded when it is asked for, and no other's models are."""
+
+
+def run(name: str, task: Task) -> dict[str, float]:
+    """The figures of one evaluation. Raises SourceError if the data is not there."""
+    return evaluation(name)(task)
+
+
+def evaluation(name: str) -> Evaluation:
+    """Load what the evaluation needs. Raises ConfigError for a name that there is not."""
+    if name not in EVALUATIONS:
+        raise ConfigError(f"eval: there is no {name!r}; there are {', '.join(EVALUATIONS)} and all")
+    module, function = EVALUATIONS[name].split(":")
+    return cast("Evaluation", getattr(import_module(module), function))

@@ -19,6 +19,7 @@ from monitor.language import text_encoder
 from monitor.messages import Embedding, Modality, pack
 from monitor.models import locate
 from monitor.vision import PictureEncoder, picture_encoder
+from workers.evaluate import Task
 from workers.training.bank import Bank, Tokens, Track, cached, gather
 from workers.training.card import load
 from workers.training.compose import HOP_S, WINDOW_S
@@ -45,8 +46,9 @@ class Judged:
         return [float(value) for value in self.probabilities[:, KINDS.index(kind)]]
 
 
-def fusion(data: Path, config: Config) -> dict[str, float]:
+def fusion(task: Task) -> dict[str, float]:
     """False alarms on ordinary sounds, pictures and words; an angry voice in another language; and the card's own figures."""
+    data, config = task.data, task.config
     net = Fusion.load(config.models)
     sounds, pictures = sound_encoder(config.models), picture_encoder(config.models)
     return {

@@ -24,6 +24,7 @@ from monitor.metrics import Metrics
 from monitor.normality import KINDS, Normality
 from monitor.scoring import score
 from monitor.vision import PictureEncoder, picture_encoder
+from workers.evaluate import Task
 from workers.training.figures import area_under_roc
 
 CLIP_FPS: Final = 10.0
@@ -45,8 +46,9 @@ class Clip:
     abnormal: tuple[bool, ...]
 
 
-def normality(data: Path, settings: Config) -> dict[str, float]:
+def normality(task: Task) -> dict[str, float]:
     """Frame AUC on Ped2 (learned on its normal clips), and false alarms an hour on ordinary footage."""
+    data, settings = task.data, task.config
     encoder = picture_encoder(settings.models)
     return {**_ped2(data / "vad" / "ucsd_ped2", settings, encoder), **_ordinary(data / "video", settings, encoder)}
 

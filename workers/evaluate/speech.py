@@ -28,6 +28,7 @@ from monitor.messages import SOUND_HZ, Modality, Sound
 from monitor.models import locate
 from monitor.speech import Heard, Transcriber, transcriber
 from monitor.voice import Samples, Segmenter, Utterance, segmenters
+from workers.evaluate import Task
 from workers.training.rows import Row, held_out, trainable
 from workers.training.sounds import samples_of
 
@@ -93,8 +94,9 @@ class Listening:
         return result
 
 
-def speech(data: Path, config: Config) -> dict[str, float]:
+def speech(task: Task) -> dict[str, float]:
     """Error rates, the real-time factor, and invented words a minute. Raises SourceError if the data is not there."""
+    data, config = task.data, task.config
     listening = Listening(segmenter=segmenters(config.speech), transcribe=transcriber(config.speech, config.models))
     spoken = _spoken(data, listening)
     seconds = sum(clip.seconds for clip in spoken)

@@ -15,7 +15,9 @@ from workers.bench import stream
 from workers.bench.chaos import page, table
 
 SIZE: Final = (640, 360)
-FILMS: Final = Path(tempfile.gettempdir()) / "scenewatch-bench" / "360p"
+SENTENCES: Final = stream.SENTENCES[:2]
+"""In half a minute: on an ordinary camera, too, nobody speaks most of the time."""
+FILMS: Final = Path(tempfile.gettempdir()) / "scenewatch-bench" / "360p-2-sentences"
 TIMES: Final = 3
 """So often a camera's film of half a minute is played."""
 
@@ -25,7 +27,7 @@ class Order:
     """What to run."""
 
     data: Path
-    cameras: int = 4
+    cameras: int = 8
     kills: int = 4
     """Of each stage."""
     rows: Sequence[str] = ()
@@ -42,7 +44,7 @@ def measure(order: Order) -> dict[str, float]:
     if unknown := set(order.rows) - {plan.name for plan in plans}:
         raise ConfigError(f"bench chaos: no such row: {', '.join(sorted(unknown))}; there are {', '.join(plan.name for plan in plans)}")
     wanted = [plan for plan in plans if plan.name in order.rows or plan.name == table.CALM or not order.rows]
-    films = longer(stream.variants(order.data, FILMS, SIZE), TIMES)
+    films = longer(stream.variants(order.data, FILMS, SIZE, SENTENCES), TIMES)
     folder = Path(tempfile.mkdtemp(prefix="scenewatch-chaos-"))  # is kept: its logs say why something was lost
     found = dict(order.before) if order.rows else {}
 
