@@ -12,6 +12,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -123,9 +124,12 @@ def _recalls(suffix: str, found: Integers, photos: Photos) -> dict[str, float]:
     """Recall at each rank with its interval, over photos."""
     figures: dict[str, float] = {}
     for rank in RANKS:
-        hits = found < rank
-        figures |= with_interval(f"recall_at_{rank}{suffix}", lambda rows, hits=hits: float(hits[rows].mean()), photos.of.tolist())
+        figures |= with_interval(f"recall_at_{rank}{suffix}", partial(_share, found < rank), photos.of.tolist())
     return figures | {f"median_rank{suffix}": float(np.median(found)) + 1}
+
+
+def _share(hits: npt.NDArray[np.bool_], rows: Integers) -> float:
+    return float(hits[rows].mean())
 
 
 def _captions(path: Path) -> Iterator[tuple[str, str]]:
