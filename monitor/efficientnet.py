@@ -78,4 +78,4 @@ def convert(located: Located) -> inference.Graph:
 def classifier(located: Located) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """The network's own last layer: what its vector is multiplied with for ImageNet's 1000 logits [1000, 1280], and their bias [1000]."""
     weights = torch.load(located.weights, map_location="cpu", weights_only=True)
-    return weights["_fc.weight"].numpy(), weights["_fc.bias"].numpy()
+    return np.ascontiguousarray(weights["_fc.weight"].numpy()), weights["_fc.bias"].numpy()

@@ -1,8 +1,8 @@
 """`scenewatch eval retrieval`: a caption finds its photo among all the others, by the joint spaces of pictures and texts.
 
-Settings (the classes' temperature, how strongly a map is held) were chosen on every third photo, by a digest of its name; those
-photos are left out here, whichever set is given. The map is learned from photos and captions of the others, cross-validated: it says
-what pairs would give, and is not shipped, for Flickr8k's licence does not let weights that were taught by it be.
+Settings (the classes' temperature, how strongly the map is held) were chosen on every third photo, by a digest of its name; those
+photos are left out of the figures, whichever set is given. The map is learned from them and their captions: it says what a few hundred
+pairs would give, and is not shipped, for Flickr8k's licence does not let weights that it taught be.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -36,8 +36,9 @@ SET: Final = "image_text/flickr8k"
 CAPTIONS: Final = Path("image_text/flickr8k_captions.csv")
 RANKS: Final = (1, 5, 10)
 SPARED: Final = 3
-"""One photo in so many was used to choose settings, and is left out."""
-FOLDS: Final = 5
+"""One photo in so many was used to choose settings, teaches the map, and is left out."""
+FEWEST: Final = 20
+"""From fewer photos no map is learned."""
 HELD: Final = 1.0
 """How strongly the map is held to zero, in units of the photos' mean square length."""
 
@@ -54,36 +55,45 @@ class Photos:
     of: Integers
     """Which photo each caption is of [m]."""
 
+    def means(self) -> Floats:
+        """The mean of each photo's captions [n, 384]."""
+        return np.stack([self.captions[self.of == photo].mean(axis=0) for photo in range(len(self.names))])
+
 
 def retrieval(task: Task) -> dict[str, float]:
     """Share of captions whose photo is among the first 1, 5 and 10; by ConSE, by a learned map, and by chance."""
-    space = conse(task.config.models)
-    photos = read(task.data, space, picture_encoder(task.config.models))
+    space, encoder = conse(task.config.models), picture_encoder(task.config.models)
+    told = captions(task.data)
+    photos = read(task.data, {name: said for name, said in told.items() if not spared(name)}, space, encoder)
     placed = space.place(photos.pictures)
     figures = {"photos": float(len(photos.names)), "captions": float(len(photos.of))}
     figures |= {f"chance_at_{rank}": min(1.0, rank / len(photos.names)) for rank in RANKS}
     figures |= _recalls("", ranks(photos.captions @ placed.T, photos.of), photos)
-    if len(photos.names) < 2 * FOLDS:
-        sys.stderr.write(f"retrieval: {len(photos.names)} photos are too few to learn a map from: its figures are left out\n")
+    lessons = {name: said for name, said in told.items() if spared(name)}
+    if len(lessons) < FEWEST:
+        sys.stderr.write(f"retrieval: {len(lessons)} photos are too few to learn a map from: its figures are left out\n")
         return figures
-    return figures | _recalls("_map", mapped(photos, placed), photos)
+    return figures | _recalls("_map", mapped(photos, placed, read(task.data, lessons, space, encoder)), photos)
 
 
-def read(data: Path, space: Conse, encoder: PictureEncoder) -> Photos:
-    """Photos with their captions, without those that settings were chosen on. Raises SourceError if there are none."""
-    said: dict[str, list[str]] = defaultdict(list)
-    for path, caption in _captions(data / CAPTIONS):
-        if not spared(path) and (data / path).is_file():
-            said[path].append(caption)
-    if not said:
+def captions(data: Path) -> dict[str, list[str]]:
+    """Captions by photo, of those that are there. Raises SourceError if none is."""
+    told: dict[str, list[str]] = defaultdict(list)
+    for path, caption in _lines(data / CAPTIONS):
+        if (data / path).is_file():
+            told[path].append(caption)
+    if all(spared(path) for path in told):
         raise SourceError(f"{data / SET} holds no photo that {CAPTIONS.name} tells of. Name the folder of the real data: --data DIR.")
-    names = tuple(said)
-    tracks = ((Track(name=name, label="", group=name, fold=0), name) for name in track(names, SET))
-    bank = cached("retrieval", [encoder.name, names], lambda: gather((item, _seen(data / name, encoder)) for item, name in tracks))
-    texts = [caption for name in names for caption in said[name]]
-    captions = cached("captions", [space.encode.name, texts], lambda: _said(texts, space))
-    of = np.repeat(np.arange(len(names)), [len(said[name]) for name in names])
-    return Photos(names, bank.values.astype(np.float32), captions.values.astype(np.float32), of)
+    return told
+
+
+def read(data: Path, told: Mapping[str, Sequence[str]], space: Conse, encoder: PictureEncoder) -> Photos:
+    """Encode photos and their captions, or take them from the cache."""
+    names, texts = tuple(told), [caption for said in told.values() for caption in said]
+    pictures = cached("retrieval", [encoder.name, names], lambda: _looked_at(data, names, encoder))
+    sentences = cached("captions", [space.encode.name, texts], lambda: _said(texts, space))
+    of = np.repeat(np.arange(len(names)), [len(said) for said in told.values()])
+    return Photos(names, pictures.values.astype(np.float32), sentences.values.astype(np.float32), of)
 
 
 def spared(path: str) -> bool:
@@ -98,15 +108,11 @@ def ranks(similar: Floats, of: Integers) -> Integers:
     return found
 
 
-def mapped(photos: Photos, placed: Floats) -> Integers:
-    """Ranks by ConSE and a learned map together, each photo placed by a map that learned from the other folds' photos and captions."""
-    means = np.stack([photos.captions[photos.of == photo].mean(axis=0) for photo in range(len(photos.names))])
-    folds = np.arange(len(photos.names)) % FOLDS
-    learned = np.zeros_like(placed)
-    for fold in range(FOLDS):
-        taught = folds != fold
-        learned[~taught] = unit(ridge(photos.pictures[taught], means[taught], photos.pictures[~taught]))
-    return ranks(photos.captions @ unit(learned + placed).T, photos.of)
+def mapped(photos: Photos, placed: Floats, lessons: Photos) -> Integers:
+    """Ranks by ConSE and, beside it, a map that was learned from other photos and their captions."""
+    targets = lessons.means()
+    learned = unit(ridge(lessons.pictures, targets, photos.pictures))
+    return ranks((photos.captions - targets.mean(axis=0)) @ unit(learned + placed).T, photos.of)
 
 
 def ridge(taught: Floats, targets: Floats, asked: Floats) -> Floats:
@@ -132,7 +138,7 @@ def _share(hits: npt.NDArray[np.bool_], rows: Integers) -> float:
     return float(hits[rows].mean())
 
 
-def _captions(path: Path) -> Iterator[tuple[str, str]]:
+def _lines(path: Path) -> Iterator[tuple[str, str]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             for line in csv.DictReader(file):
@@ -141,8 +147,10 @@ def _captions(path: Path) -> Iterator[tuple[str, str]]:
         raise SourceError(f"{path} can't be read: {error.strerror}. Name the folder of the real data: --data DIR.") from error
 
 
-def _seen(path: Path, encoder: PictureEncoder) -> Tokens:
-    return Tokens(np.zeros(1, np.float32), encoder([decode_jpeg(path.read_bytes())]).vectors)
+def _looked_at(data: Path, names: Sequence[str], encoder: PictureEncoder) -> Bank:
+    vectors = (encoder([decode_jpeg((data / name).read_bytes())]).vectors for name in track(names, SET))
+    pairs = zip(names, vectors, strict=True)
+    return gather((Track(name=name, label="", group=name, fold=0), Tokens(np.zeros(1, np.float32), vector)) for name, vector in pairs)
 
 
 def _said(texts: Sequence[str], space: Conse) -> Bank:
