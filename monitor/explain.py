@@ -2,8 +2,8 @@
 
 A token's share is what the probability loses when it alone is left out (occlusion: Zeiler and Fergus 2014, arXiv 1311.2901); a
 word's the same, with its utterance read anew without it; a place's the same, with the movement in that cell of the raster stilled. All
-variants of a window go through the network in one batch. For what is unusual there is no such network: there the heat is how far
-each place is from the same place in the camera's own ordinary moments, beyond how far these are from each other.
+variants of a window go through the network in one batch. For what is unusual there is no such network: there the heat is how much
+farther each place is from the same place in the camera's own ordinary moments than these are from each other.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from monitor.align import Window
 from monitor.language import TextEncoder
 from monitor.messages import Embedding, Judgement, Modality, Reasons, Ref, Score, Share, Word, floats, pack
 from monitor.motion import CELLS
-from monitor.novelty import CHANNELS, PLACES, SIDE
+from monitor.novelty import CHANNELS, PLACES, SHRINK, SIDE
 from monitor.told import told
 
 Floats = npt.NDArray[np.float32]
@@ -81,7 +81,7 @@ class Ordinary:
         return tuple(example.picture for example in near if example.picture is not None)[:EXPECTED]
 
     def heat(self, picture: Embedding) -> Floats:
-        """How far each place [7, 7] is from the nearest example of it, beyond what examples are from each other, 0 to 1; 1 the farthest."""
+        """How strange each place [7, 7] is beside the examples of it, 0 to 1: 1 is the strangest."""
         if len(self.examples) < FEWEST or not picture.grid:
             return np.zeros((SIDE, SIDE), np.float32)
         grids = np.stack([example.grid for example in self.examples])  # [n, 49, 112]
@@ -89,14 +89,20 @@ class Ordinary:
 
 
 def strangeness(grid: Floats, grids: Floats) -> Floats:
-    """By place, the distance from the nearest of n examples over their own median distance from each other, less 1; [49, c], [n, 49, c]."""
-    nearest = np.sqrt(((grids - grid) ** 2).sum(-1)).min(axis=0)  # [49]
-    squares = (grids**2).sum(-1)  # [n, 49]
-    products = np.einsum("ipc,jpc->pij", grids, grids)  # [49, n, n]
-    among = np.sqrt(np.maximum(squares.T[:, :, None] + squares.T[:, None, :] - 2 * products, 0))
+    """How much farther each place is from the nearest of n examples than these are from each other; [49, c], [n, 49, c] to [49].
+
+    In the metric of normality's own score: whitened with the covariance of all places of the examples (`monitor.novelty`).
+    """
+    flat = grids.reshape(-1, grids.shape[-1])
+    variance, axes = np.linalg.eigh(np.cov(flat.T.astype(np.float64)))
+    whiten = (axes / np.sqrt(np.maximum(variance, 0) + SHRINK * variance.mean() + 1e-9)).astype(np.float32)
+    now, examples = grid @ whiten, grids @ whiten
+    nearest = np.sqrt(((examples - now) ** 2).sum(-1)).min(axis=0)  # [49]
+    squares = (examples**2).sum(-1).T  # [49, n]
+    among = squares[:, :, None] + squares[:, None, :] - 2 * np.einsum("ipc,jpc->pij", examples, examples, optimize=True)  # [49, n, n]
     among[:, np.arange(len(grids)), np.arange(len(grids))] = np.inf
-    usual = np.median(among.min(axis=2), axis=1)  # [49]
-    found: Floats = np.maximum(nearest / np.maximum(usual, usual.mean() + 1e-6) - 1, 0).astype(np.float32)
+    usual = np.sqrt(np.maximum(among.min(axis=2), 0)).mean()
+    found: Floats = np.maximum(nearest - usual, 0).astype(np.float32)
     return found
 
 

@@ -32,6 +32,7 @@ EVALUATIONS: Final[Mapping[str, str]] = MappingProxyType(
         "fusion": "workers.evaluate.fusion:fusion",
         "normality": "workers.evaluate.normality:normality",
         "retrieval": "workers.evaluate.retrieval:retrieval",
+        "reasons": "workers.evaluate.reasons:reasons",
     }
 )
 """Where each stands: a module is loaded when it is asked for, and no other's models are."""
