@@ -1,9 +1,10 @@
 """Why a window was judged as it was: the tokens, words and places that mattered, and the ordinary moments nearest to it.
 
-A token's share is what the probability loses when it alone is left out (occlusion: Zeiler and Fergus 2014, arXiv 1311.2901); a
-word's the same, with its utterance read anew without it; a place's the same, with the movement in that cell of the raster stilled. All
-variants of a window go through the network in one batch. For what is unusual there is no such network: there the heat is how much
-farther each place is from the same place in the camera's own ordinary moments than these are from each other.
+A part's share is the mean of what the probability loses without it and gains by it alone, its modality's other parts away: the two ends
+of its Shapley value, for a network that is sure anyway misses no single one. Parts are pictures, sounds, words (their utterance is read
+anew) and places (the movement in the raster's other cells is stilled). All variants of a window go through the network in one batch.
+For what is unusual there is no such network: there the heat is how much farther each place is from the same place in the camera's own
+ordinary moments than these are from each other.
 """
 
 from __future__ import annotations
@@ -41,10 +42,12 @@ FEWEST: Final = 5
 """With fewer examples nothing is expected yet."""
 EXPECTED: Final = 2
 """So many of the nearest are named."""
-LEAST: Final = 0.005
+LEAST: Final = 0.01
 """Smaller shares of a probability are not worth telling."""
 WORDS: Final = 40
-"""So many words, the newest, are left out one by one."""
+"""So many words of a window, the newest, are asked for."""
+READ: Final = 512
+"""So many readings of utterances are remembered: the next window holds the same ones."""
 MOVES: Final = "movement that the probability rests on"
 DIFFERS: Final = "unlike this place in ordinary moments"
 
@@ -124,6 +127,7 @@ class Explainer:
     texts: TextEncoder | None = None
     """Reads utterances anew, for the words' shares; without it there are none."""
     _ordinary: dict[str, Ordinary] = field(default_factory=dict)
+    _readings: dict[str, bytes] = field(default_factory=dict)
 
     def __call__(self, window: Window, made: Score) -> Score:
         """Add reasons to what is probable; a window in which nothing is teaches what is ordinary."""
@@ -144,21 +148,38 @@ class Explainer:
         self._ordinary.pop(camera, None)
 
     def _variants(self, window: Window) -> _Shares:
-        """Ask the network of everything that can be left out, in one batch."""
-        left_out = [*_without_tokens(window), *_without_movement(window), *self._without_words(window)]
-        said = self.network([window, *(variant for _, variant in left_out)])
-        return _Shares([what for what, _ in left_out], said[0] - said[1:])
+        """Ask the network of every part that can be left out, and be there alone, in one batch."""
+        parts = [*_tokens(window), *_places(window), *self._words(window)]
+        none = {"picture": replace(window, pictures=()), "sound": replace(window, sounds=()), "word": replace(window, texts=())}
+        none["place"] = _moving(window, np.zeros(CELLS * CELLS, np.bool_))
+        said = self.network([window, *none.values(), *(part.without for part in parts), *(part.alone for part in parts)])
+        base = dict(zip(none, said[1:5], strict=True))
+        without, alone = np.split(said[5:], 2)
+        gained = alone - np.array([base[part.what] for part in parts]).reshape(alone.shape)
+        return _Shares(parts, (said[0] - without + gained) / 2)
 
-    def _without_words(self, window: Window) -> Iterator[tuple[_Part, Window]]:
+    def _words(self, window: Window) -> Iterator[_Part]:
         if self.texts is None:
             return
-        words = [(row, n) for row, item in enumerate(window.texts) if item.transcript for n in range(len(item.transcript.words))][-WORDS:]
-        shorter = [" ".join(word.text for m, word in enumerate(_words(window.texts[row])) if m != n) for row, n in words]
-        for (row, n), vector in zip(words, self.texts(shorter), strict=True):
-            item = msgspec.structs.replace(window.texts[row], vector=pack(vector))
-            word = _words(window.texts[row])[n]
-            variant = replace(window, texts=(*window.texts[:row], item, *window.texts[row + 1 :]))
-            yield _Part("word", n, Share(at=word.at, until=word.until, share=0.0, text=word.text)), variant
+        for row, n in [(row, n) for row, item in enumerate(window.texts) for n in range(len(_said(item)))][-WORDS:]:
+            word, item = _said(window.texts[row])[n], window.texts[row]
+            rest = " ".join(other.text.strip() for m, other in enumerate(_said(item)) if m != n)
+            less = msgspec.structs.replace(item, vector=self._read(rest))
+            only = msgspec.structs.replace(item, vector=self._read(word.text.strip()))
+            yield _Part(
+                "word",
+                Share(at=word.at, until=word.until, share=0.0, text=word.text),
+                replace(window, texts=(*window.texts[:row], less, *window.texts[row + 1 :])),
+                replace(window, texts=(only,)),
+            )
+
+    def _read(self, text: str) -> bytes:
+        """The vector of a text, packed; texts of the last windows are remembered."""
+        if text not in self._readings and self.texts is not None:
+            if len(self._readings) >= READ:
+                self._readings.pop(next(iter(self._readings)))
+            self._readings[text] = pack(self.texts([text])[0])
+        return self._readings[text]
 
     def _explained(self, judgement: Judgement, window: Window, made: Score, ordinary: Ordinary, variants: _Shares | None) -> Judgement:
         """One judgement with its reasons."""
@@ -182,23 +203,26 @@ class _Part:
 
     what: str
     """picture, sound, word or place."""
-    number: int
     share: Share
+    without: Window
+    alone: Window
+    """With nothing else of its kind."""
+    number: int = 0
+    """Of a place."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Shares:
-    """What was left out, and what each kind's probability lost by it [n, kinds]."""
+    """Parts, and their shares of each kind's probability [n, kinds]."""
 
     parts: Sequence[_Part]
-    lost: Floats
+    shares: Floats
 
     def of(self, kind: int) -> Reasons:
         """The reasons of one kind."""
-        lost = self.lost[:, kind]
         found: Mapping[str, list[Share]] = {"picture": [], "sound": [], "word": []}
         heat = np.zeros(CELLS * CELLS, np.float32)
-        for part, share in zip(self.parts, lost.tolist(), strict=True):
+        for part, share in zip(self.parts, self.shares[:, kind].tolist(), strict=True):
             if part.what == "place":
                 heat[part.number] = share if share >= LEAST else 0.0
             elif abs(share) >= LEAST:
@@ -213,31 +237,39 @@ class _Shares:
         )
 
 
-def _without_tokens(window: Window) -> Iterator[tuple[_Part, Window]]:
-    """The window without each of its pictures, and without each of its sounds."""
+def _tokens(window: Window) -> Iterator[_Part]:
+    """The pictures and the sounds."""
     for n, item in enumerate(window.pictures):
         rest = (*window.pictures[:n], *window.pictures[n + 1 :])
-        yield _Part("picture", n, Share(at=item.at, until=item.until, share=0.0)), replace(window, pictures=rest)
+        share = Share(at=item.at, until=item.until, share=0.0)
+        yield _Part("picture", share, replace(window, pictures=rest), replace(window, pictures=(item,)))
     for n, item in enumerate(window.sounds):
         rest = (*window.sounds[:n], *window.sounds[n + 1 :])
-        yield _Part("sound", n, Share(at=item.at, until=item.until, share=0.0)), replace(window, sounds=rest)
+        share = Share(at=item.at, until=item.until, share=0.0)
+        yield _Part("sound", share, replace(window, sounds=rest), replace(window, sounds=(item,)))
 
 
-def _without_movement(window: Window) -> Iterator[tuple[_Part, Window]]:
-    """The window with each cell of the motion raster stilled in all of its pictures; those that do not move anyway are left out."""
-    motions = [floats(item.motion) for item in window.pictures]
-    for cell in range(CELLS * CELLS):
-        if any(len(motion) and motion[cell] > 0 for motion in motions):
-            pictures = tuple(_stilled(item, motion, cell) for item, motion in zip(window.pictures, motions, strict=True))
-            yield _Part("place", cell, Share(at=window.at, until=window.until, share=0.0)), replace(window, pictures=pictures)
+def _places(window: Window) -> Iterator[_Part]:
+    """The cells of the motion raster in which anything moves."""
+    motions = [floats(item.motion)[: CELLS * CELLS] for item in window.pictures if item.motion]
+    moves = np.max(motions, axis=0) > 0 if motions else np.zeros(CELLS * CELLS, np.bool_)
+    for cell in np.flatnonzero(moves).tolist():
+        this = np.arange(CELLS * CELLS) == cell
+        share = Share(at=window.at, until=window.until, share=0.0)
+        yield _Part("place", share, _moving(window, ~this), _moving(window, this), cell)
 
 
-def _stilled(item: Embedding, motion: Floats, cell: int) -> Embedding:
-    if not len(motion):
+def _moving(window: Window, cells: npt.NDArray[np.bool_]) -> Window:
+    """The window with movement in some cells [16] only."""
+    return replace(window, pictures=tuple(_stilled(item, ~cells) for item in window.pictures))
+
+
+def _stilled(item: Embedding, cells: npt.NDArray[np.bool_]) -> Embedding:
+    if not item.motion:
         return item
-    still = motion.copy()
-    still[cell] = 0.0
-    return msgspec.structs.replace(item, motion=pack(still))
+    motion = floats(item.motion).copy()
+    motion[: CELLS * CELLS][cells] = 0.0
+    return msgspec.structs.replace(item, motion=pack(motion))
 
 
 def _asks(judgement: Judgement, made: Score) -> bool:
@@ -246,7 +278,7 @@ def _asks(judgement: Judgement, made: Score) -> bool:
     return new and judgement.reasons is None and judgement.probability >= EXPLAIN_FROM
 
 
-def _words(item: Embedding) -> tuple[Word, ...]:
+def _said(item: Embedding) -> tuple[Word, ...]:
     return item.transcript.words if item.transcript else ()
 
 

@@ -167,7 +167,7 @@ class Embedding(Stamped, frozen=True, kw_only=True, gc=False, tag="embedding"):
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """How much one thing mattered: what the probability would lose without it, signed."""
+    """How much one thing mattered: its share of the probability, signed (`monitor.explain`)."""
 
     at: float
     until: float

@@ -54,7 +54,9 @@ COLOURS: Final[dict[Severity, Colour]] = {
     Severity.CRITICAL: (255, 92, 92),
 }
 NOTABLE: Final = 0.15
-"""Words with this share of the strongest word's are marked."""
+"""Words with this share of the strongest word's are marked, …"""
+LEAST: Final = 0.03
+"""… and no word or sound with a smaller share of the probability."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +74,9 @@ def draw(alert: Alert, shown: Shown) -> bytes:
     reasons = alert.reasons or Reasons()
     if alert.reasons is None and not alert.parts:
         return b""
-    heard = bool(shown.sounds)
-    below = TOP + PICTURE + 62
+    heard, below = bool(shown.sounds), TOP + PICTURE + 62
     seen = None if shown.picture is None else _image(shown.picture)
-    canvas = Canvas(WIDTH, below + (STRIP + BARS + 64 if heard or shown.expected else 0))
+    canvas = Canvas(WIDTH, below + (STRIP + BARS + 64 if heard or (alert.text and shown.expected) else 0))
     _head(canvas, alert)
     _picture(canvas, reasons, seen)
     y = _bars(canvas, alert)
@@ -85,7 +86,7 @@ def draw(alert: Alert, shown: Shown) -> bytes:
         _sound(canvas, alert, reasons, shown.sounds, below)
     expected = _image(shown.expected[0]) if shown.expected else None
     if seen is not None and expected is not None:
-        _beside(canvas, seen, expected, shown.expected[0].at, below)
+        _beside(canvas, seen, expected, shown.expected[0].at, below if heard or alert.text else y + 24)
     return canvas.png()
 
 
@@ -159,7 +160,7 @@ def _words(canvas: Canvas, alert: Alert, reasons: Reasons, y: int) -> None:
     spoken = [(word.text.strip(), shares.get((word.at, word.text.strip()), 0.0)) for word in alert.words]
     y, at = y + 46, x
     for text, share in spoken or [(word, 0.0) for word in alert.text.split()]:
-        marked = most > 0 and abs(share) >= NOTABLE * most
+        marked = abs(share) >= max(NOTABLE * most, LEAST)
         width = canvas.width(text, 18, BOLD if marked else 400)
         if at + width > right:
             at, y = x, y + 30
@@ -186,7 +187,7 @@ def _sound(canvas: Canvas, alert: Alert, reasons: Reasons, sounds: Sequence[Soun
     canvas.box(EDGE, y + STRIP + 2, LEFT, BARS, PANEL)
     _shares(canvas, reasons.sounds, place, y + STRIP + 2)
     strongest = max(reasons.sounds, key=lambda share: share.share, default=None)
-    if strongest is not None and strongest.share > 0:
+    if strongest is not None and strongest.share >= LEAST:
         left, right = place(strongest.at), place(strongest.until)
         for x in (left, right - 2):
             canvas.box(x, y, 2, STRIP, PALE)

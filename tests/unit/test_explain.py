@@ -94,11 +94,11 @@ def explainer() -> Explainer:
     return Explainer(Sums(), ("first", "second"), Helps())
 
 
-def test_each_token_is_left_out_once_in_one_batch() -> None:
+def test_each_token_is_left_out_and_left_alone_in_one_batch() -> None:
     explain = explainer()
     each = window(3, [shot(n, cell=5 if n == 2 else None) for n in range(4)], [loud(n, 1.0 if n == 1 else 0.0) for n in range(4)])
     found = reasons(explain(each, judged(each, first=0.9)), "first")
-    assert explain.network.batches == [1 + 4 + 4 + 1]
+    assert explain.network.batches == [1 + 4 + 2 * (4 + 4 + 1)]
     assert [(share.at, share.share) for share in found.pictures] == [(1.0, 0.5)]
     assert [(share.at, share.share) for share in found.sounds] == [(0.5, 0.4)]
     assert (len(found.heat), len(found.heat[0]), found.heat[1][1], sum(map(sum, found.heat))) == (4, 4, 1, 1)
@@ -106,11 +106,17 @@ def test_each_token_is_left_out_once_in_one_batch() -> None:
     assert found.text == "Seen, most of all at the upper left of the picture; heard, most of all 1.0 s before the end"
 
 
-def test_words_are_left_out_one_by_one() -> None:
+def test_words_are_left_out_and_left_alone() -> None:
     each = replace(window(3, [], []), texts=(utterance("please help me"),), revision=1, final=True)
     found = reasons(explainer()(each, judged(each, second=0.9)), "second")
     assert [(word.text, word.share) for word in found.words] == [(" help", pytest.approx(0.9, abs=1e-3))]
     assert found.text == "Said, most of all “help”"
+
+
+def test_what_is_said_twice_matters_each_time() -> None:
+    each = replace(window(3, [], []), texts=(utterance("help help"),), revision=1, final=True)
+    found = reasons(explainer()(each, judged(each, second=0.9)), "second")
+    assert [word.share for word in found.words] == pytest.approx([0.45, 0.45], abs=1e-3)
 
 
 def test_what_is_improbable_or_was_explained_before_costs_nothing() -> None:
