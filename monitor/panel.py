@@ -137,7 +137,7 @@ def _bars(canvas: Canvas, alert: Alert) -> int:
         else:
             length = round(abs(share) * scale)
             canvas.box(zero if share >= 0 else zero - length, y + 4, max(length, 1), 20, FOR if share >= 0 else AGAINST)
-            canvas.text(x + name + room + 10, y + 20, f"{share:+.2f}", 16, PALE)
+            canvas.text(x + name + room + 10, y + 20, f"{share:+.2f}" if abs(share) >= 0.005 else "0.00", 16, PALE)
         y += 34
     return y + 14
 

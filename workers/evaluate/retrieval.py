@@ -28,12 +28,17 @@ from monitor.zeroshot import Conse, conse, unit
 from workers.evaluate import Task
 from workers.evaluate.interval import with_interval
 from workers.training.bank import Bank, Tokens, Track, cached, gather
+from workers.training.figures import area_under_roc
+from workers.training.rows import held_out
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
 
 SET: Final = "image_text/flickr8k"
 CAPTIONS: Final = Path("image_text/flickr8k_captions.csv")
+FALLS: Final = "images/fall"
+LYING: Final = "a person lying on the floor"
+"""The example that `alerts.look_for` is asked for with."""
 RANKS: Final = (1, 5, 10)
 SPARED: Final = 3
 """One photo in so many was used to choose settings, teaches the map, and is left out."""
@@ -64,9 +69,10 @@ def retrieval(task: Task) -> dict[str, float]:
     """Share of captions whose photo is among the first 1, 5 and 10; by ConSE, by a learned map, and by chance."""
     space, encoder = conse(task.config.models), picture_encoder(task.config.models)
     told = captions(task.data)
+    fallen = _fallen(task.data, space, encoder)
     photos = read(task.data, {name: said for name, said in told.items() if not spared(name)}, space, encoder)
     placed = space.place(photos.pictures)
-    figures = {"photos": float(len(photos.names)), "captions": float(len(photos.of))}
+    figures = {**fallen, "photos": float(len(photos.names)), "captions": float(len(photos.of))}
     figures |= {f"chance_at_{rank}": min(1.0, rank / len(photos.names)) for rank in RANKS}
     figures |= _recalls("", ranks(photos.captions @ placed.T, photos.of), photos)
     lessons = {name: said for name, said in told.items() if spared(name)}
@@ -74,6 +80,19 @@ def retrieval(task: Task) -> dict[str, float]:
         sys.stderr.write(f"retrieval: {len(lessons)} photos are too few to learn a map from: its figures are left out\n")
         return figures
     return figures | _recalls("_map", mapped(photos, placed, read(task.data, lessons, space, encoder)), photos)
+
+
+def _fallen(data: Path, space: Conse, encoder: PictureEncoder) -> dict[str, float]:
+    """How well a text that is looked for tells people who have fallen from others: the area under the ROC, over stills."""
+    rows = held_out(data, FALLS)
+    truth = np.array([row.label == "fall" for row in rows])
+    if truth.all() or not truth.any():
+        sys.stderr.write(f"retrieval: {data / FALLS} holds no stills of both kinds: its figure is left out\n")
+        return {}
+    names = [row.name for row in rows]
+    bank = cached("falls", [encoder.name, names], lambda: _looked_at(data, names, encoder))
+    fits = space.place(bank.values.astype(np.float32)) @ space.texts([LYING])[0]
+    return with_interval("lying_auc", lambda chosen: area_under_roc(truth[chosen].tolist(), fits[chosen].tolist()), range(len(rows)))
 
 
 def captions(data: Path) -> dict[str, list[str]]:
