@@ -144,6 +144,8 @@ class Models(Section):
     sound: str = "whisper-tiny-encoder"
     text: str = "minilm-l6"
     fusion: str = "fusion-default"
+    picture_text: str = ""
+    """A SigLIP or CLIP for `alerts.look_for`: a folder, or a hub's repository; left out, what the packages carry is used."""
     threads: int = Field(0, ge=0, le=64)
     """Threads a model may use; 0 lets it choose."""
 
@@ -219,6 +221,14 @@ class Phrase(Section):
     """Words that were recognised with less, on average, are not taken for the phrase."""
 
 
+class Sight(Section):
+    """Something that is an alert wherever it is seen, described in words."""
+
+    texts: tuple[Annotated[str, Field(min_length=1, max_length=400)], ...] = Field(min_length=1, max_length=64)
+    """Sentences or names that describe it, in English; the one that fits best counts."""
+    severity: Severity = Severity.WARNING
+
+
 class Alerts(Section):
     """What becomes an alert."""
 
@@ -226,6 +236,8 @@ class Alerts(Section):
     """By kind of incident: what differs from the kind's default rule."""
     watch: dict[str, Phrase] = {}
     """Phrases to listen for, by name."""
+    look_for: dict[Name, Sight] = {}
+    """What to look for, by name; its kind is `sees:<name>`."""
     update_s: float = Field(10.0, ge=1)
     """An open incident says how it goes at most so often."""
     cameras: bool = True
@@ -235,8 +247,13 @@ class Alerts(Section):
 
     def rule(self, kind: str) -> Rule:
         """Give the rule of a kind: the default of that kind, changed where the configuration says something."""
-        default, given = RULES.get(kind, Rule()), self.rules.get(kind)
+        default, given = RULES.get(kind, self._sees(kind)), self.rules.get(kind)
         return default if given is None else default.model_copy(update=given.model_dump(exclude_unset=True))
+
+    def _sees(self, kind: str) -> Rule:
+        """The default rule of what is looked for, and of any other kind."""
+        sight = self.look_for.get(kind.removeprefix("sees:")) if kind.startswith("sees:") else None
+        return Rule() if sight is None else Rule(severity=sight.severity, raise_after=3)
 
 
 class ConsoleSink(Section):

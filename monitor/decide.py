@@ -357,4 +357,5 @@ def _evidence(score: Score, judgement: Judgement, rule: Rule, *, spoken: bool) -
         frames=score.frames,
         sounds=score.sounds,
         models=score.models,
+        reasons=judgement.reasons,
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from monitor import inference
@@ -71,3 +73,9 @@ def efficientnet(located: Located) -> EfficientNetLite:
 def convert(located: Located) -> inference.Graph:
     """The network for OpenVINO: uint8 [n, 224, 224, 3] to float32 [n, 1280] and [n, 7, 7, 112]."""
     return inference.convert(efficientnet(located), [torch.zeros((1, SIDE, SIDE, 3), dtype=torch.uint8)], free=1)
+
+
+def classifier(located: Located) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """The network's own last layer: what its vector is multiplied with for ImageNet's 1000 logits [1000, 1280], and their bias [1000]."""
+    weights = torch.load(located.weights, map_location="cpu", weights_only=True)
+    return np.ascontiguousarray(weights["_fc.weight"].numpy()), weights["_fc.bias"].numpy()

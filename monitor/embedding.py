@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -171,8 +172,16 @@ def _pictures(encoder: PictureEncoder, records: Sequence[Record[Message]], takes
             case Mark() as mark:
                 slots.append(mark)
     features = encoder(images)
-    items = _fill(slots, features.vectors, Modality.PICTURE, encoder.name, features.grids)
+    items = _joined(_fill(slots, features.vectors, Modality.PICTURE, encoder.name, features.grids), features.joint)
     return Encoded(Modality.PICTURE, items, tuple(rejected), tuple(left_out))
+
+
+def _joined(items: tuple[Item, ...], joint: npt.NDArray[np.float32] | None) -> tuple[Item, ...]:
+    """Put each picture's place in the joint space of pictures and texts, if there is one, into its embedding."""
+    if joint is None:
+        return items
+    places = iter(joint)
+    return tuple(msgspec.structs.replace(item, joint=pack(next(places))) if isinstance(item, Embedding) else item for item in items)
 
 
 def texts(encoder: TextEncoder, records: Sequence[Record[Message]]) -> Encoded:

@@ -1,8 +1,8 @@
 """What speaks for an alert, kept beyond the bus's retention: a short film, pictures of the moment, and the event itself.
 
 Read again from `video` and `audio`, whose places the alert names. The same alert always gives the same names:
-`<camera>/<date>/<alert id>/<sequence>-<phase>/`, in it `clip.mp4`, `key-<time>.jpg`, `frame-<time>.jpg` and, last of all, `alert.json`:
-where that is, everything is.
+`<camera>/<date>/<alert id>/<sequence>-<phase>/`, in it `clip.mp4`, `key-<time>.jpg`, `frame-<time>.jpg`, `reasons.png`
+(`monitor.panel`) and, last of all, `alert.json`: where that is, everything is.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from monitor.bus import Record
 from monitor.clip import mp4
 from monitor.errors import BusError, MessageError, SinkError
 from monitor.folder import Folder
-from monitor.messages import Alert, Frame, Message, Ref, Sound, Topic
+from monitor.messages import Alert, Frame, Message, Reasons, Ref, Sound, Topic
+from monitor.panel import Shown, draw
 
 DOCUMENT: Final = "alert.json"
 MAX_FRAMES: Final = 1800
@@ -71,6 +72,10 @@ class Found:
     key: Frame | None
     named: tuple[Frame, ...]
     missing: tuple[Ref, ...]
+    explained: Frame | None = None
+    """The frame that the reasons' heat lies over."""
+    expected: tuple[Frame, ...] = ()
+    """Of ordinary moments, as far as they are still there."""
 
 
 def name(alert: Alert) -> str:
@@ -98,15 +103,18 @@ async def find(archive: Archive, alert: Alert, event: Span) -> Found:
     seen = await archive.around(Topic.VIDEO, alert.camera, event, wall, named, limit=MAX_FRAMES)
     heard = await archive.around(Topic.AUDIO, alert.camera, event, wall, named, limit=MAX_SOUNDS)
     records: dict[Ref, Record[Message]] = {record.ref: record for record in (*seen, *heard)}
-    records |= await archive.read([ref for ref in named if ref not in records])
+    reasons = alert.reasons or Reasons()
+    explaining = [ref for ref in (reasons.picture, *reasons.expected) if ref is not None]
+    records |= await archive.read([ref for ref in dict.fromkeys((*named, *explaining)) if ref not in records])
     frames = _rising(tuple(record.message for record in seen if isinstance(record.message, Frame)))
-    key = records.get(alert.key_frame) if alert.key_frame else None
     return Found(
         frames=frames,
         sounds=_rising(tuple(record.message for record in heard if isinstance(record.message, Sound))),
-        key=key.message if key and isinstance(key.message, Frame) else _nearest(frames, alert.at),
+        key=_frame(records, alert.key_frame) or _nearest(frames, alert.at),
         named=_rising(tuple(each for ref in alert.frames if ref in records and isinstance(each := records[ref].message, Frame))),
         missing=tuple(ref for ref in named if ref not in records),
+        explained=_frame(records, reasons.picture),
+        expected=tuple(frame for ref in reasons.expected if (frame := _frame(records, ref)) is not None),
     )
 
 
@@ -119,6 +127,8 @@ def files(alert: Alert, event: Span, found: Found) -> Mapping[str, bytes]:
     for frame in _some(found.named, MAX_JPEGS):
         if frame != found.key:
             made[f"frame-{_moment(frame.at)}.jpg"] = frame.jpeg
+    if page := draw(alert, Shown(picture=found.explained or found.key, sounds=found.sounds, expected=found.expected)):
+        made["reasons.png"] = page
     exhibit = Exhibit(
         begin=event.begin,
         end=event.end,
@@ -181,6 +191,11 @@ class EvidenceSink:
 
     async def close(self) -> None:
         """Nothing to let go of."""
+
+
+def _frame(records: Mapping[Ref, Record[Message]], ref: Ref | None) -> Frame | None:
+    record = None if ref is None else records.get(ref)
+    return record.message if record is not None and isinstance(record.message, Frame) else None
 
 
 def _rising(items: tuple[Item, ...]) -> tuple[Item, ...]:

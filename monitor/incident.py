@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Final
 
-from monitor.messages import Alert, Modality, Phase, Ref, Severity, Word
+from monitor.messages import Alert, Modality, Phase, Reasons, Ref, Severity, Word
 from monitor.sentences import sentence
 
 NOTABLE: Final = 0.01
@@ -46,6 +46,7 @@ class Evidence:
     frames: tuple[Ref, ...] = ()
     sounds: tuple[Ref, ...] = ()
     models: tuple[str, ...] = ()
+    reasons: Reasons | None = None
 
 
 @dataclass(slots=True)
@@ -128,4 +129,5 @@ class Incident:
             frames=peak.frames,
             sounds=peak.sounds,
             models=peak.models,
+            reasons=peak.reasons,
         )

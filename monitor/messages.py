@@ -158,10 +158,40 @@ class Embedding(Stamped, frozen=True, kw_only=True, gc=False, tag="embedding"):
     """Pictures only: float16 [7, 7, 112], features by place, which normality reads."""
     motion: bytes = b""
     """Pictures only: the frame's own `motion`."""
+    joint: bytes = b""
+    """Pictures only, where `models.picture_text` is set: float16 [its width], the place in the joint space of pictures and texts."""
     source: Ref | None = None
     transcript: Transcript | None = None
     """Text only: the words that the vector stands for."""
     model: str = ""
+
+
+class Share(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """How much one thing mattered: its share of the probability, signed (`monitor.explain`)."""
+
+    at: float
+    until: float
+    share: float
+    text: str = ""
+    """Words only: the word."""
+
+
+class Reasons(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Why a judgement is as it is, as far as one window tells."""
+
+    text: str = ""
+    """One sentence that a person understands."""
+    heat: tuple[tuple[float, ...], ...] = ()
+    """Row by row from the top left of the picture, 0 to 1: where it comes from; 1 is the strongest place."""
+    heat_of: str = ""
+    """What the heat shows, in words."""
+    picture: Ref | None = None
+    """The frame that the heat lies over."""
+    pictures: tuple[Share, ...] = ()
+    sounds: tuple[Share, ...] = ()
+    words: tuple[Share, ...] = ()
+    expected: tuple[Ref, ...] = ()
+    """Frames of ordinary moments that are nearest to this one."""
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -172,6 +202,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Calibrated, 0 to 1."""
     parts: dict[Modality, float] = {}
     """Each modality's Shapley value: its share of the probability, signed; of the fusion network they add up to it."""
+    reasons: Reasons | None = None
 
 
 class Score(Stamped, frozen=True, kw_only=True, gc=False, tag="score"):
@@ -229,6 +260,8 @@ class Alert(Stamped, frozen=True, kw_only=True, gc=False, tag="alert"):
     frames: tuple[Ref, ...] = ()
     sounds: tuple[Ref, ...] = ()
     models: tuple[str, ...] = ()
+    reasons: Reasons | None = None
+    """Of the strongest window."""
 
 
 class Behind(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -39,6 +39,8 @@ def sentence(camera: str, kind: str, phase: Phase, probability: float, parts: Ma
 def _happens(kind: str) -> str:
     if kind.startswith("phrase:"):
         return f"watched words are said, {kind.removeprefix('phrase:')}"
+    if kind.startswith("sees:"):
+        return f"what is looked for is seen, {kind.removeprefix('sees:')}"
     return HAPPENS.get(kind, kind.replace("_", " "))
 
 

@@ -36,6 +36,8 @@ class PictureFeatures:
     """[n, 1280]: the last features, averaged over the picture."""
     grids: npt.NDArray[np.float32]
     """[n, 7, 7, 112]: features half way up, by place."""
+    joint: npt.NDArray[np.float32] | None = None
+    """[n, d], where `models.picture_text` is set: places in the joint space of pictures and texts."""
 
 
 class PictureEncoder(Protocol):
@@ -74,6 +76,14 @@ class OpenVinoPictures:
 
 def picture_encoder(models: config.Models) -> PictureEncoder:
     """The encoder that the configuration names. Raises ModelError saying what to install."""
+    if models.picture_text:
+        from monitor.picturetext import JointPictures, PictureText  # noqa: PLC0415 (torch and transformers)
+
+        return JointPictures(_encoder(models), PictureText.load(models))
+    return _encoder(models)
+
+
+def _encoder(models: config.Models) -> PictureEncoder:
     located = locate(models.picture)
     place = device(models)
     if place == "cpu":

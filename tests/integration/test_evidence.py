@@ -31,7 +31,7 @@ from monitor.evidence import Document, name
 from monitor.evidence import EvidenceSink as Keeper
 from monitor.folder import Folder
 from monitor.jpeg import decode_jpeg
-from monitor.messages import Alert, Frame, Modality, Phase, Ref, Sound, Topic
+from monitor.messages import Alert, Frame, Modality, Phase, Reasons, Ref, Share, Sound, Topic
 from monitor.metrics import Metrics
 from monitor.pictures import jpeg
 from workers import deliver, evidence
@@ -156,6 +156,23 @@ async def test_each_phase_has_films_of_its_own_and_none_is_written_twice(scene: 
     await delivered(scene, scene.alert)
     assert (folder / "0-new" / "clip.mp4").read_bytes() == b"marked"
     assert not list((tmp_path / "kept").rglob("*.part"))
+
+
+async def test_an_alert_with_reasons_has_a_page_that_shows_them(scene: Scene, tmp_path: Path) -> None:
+    gone = Ref(topic=Topic.VIDEO, partition=scene.alert.frames[0].partition, offset=10**6)
+    share = Share(at=AT + 12, until=AT + 12.5, share=0.4)
+    reasons = Reasons(heat=((0.0, 1.0), (0.0, 0.0)), picture=scene.alert.frames[0], sounds=(share,), expected=(gone, scene.alert.frames[2]))
+    explained = msgspec.structs.replace(scene.alert, parts={Modality.PICTURE: 0.5, Modality.SOUND: 0.4}, reasons=reasons)
+    await delivered(scene, explained)
+    folder = tmp_path / "kept" / name(explained)
+    document = msgspec.json.decode((folder / "alert.json").read_bytes(), type=Document)
+    assert document.event.data.reasons == reasons
+    assert document.evidence.missing == ()
+    assert "reasons.png" in document.evidence.files
+    page = cv2.imread(str(folder / "reasons.png"))
+    assert page.shape == (826, 1280, 3)
+    expected = cv2.resize(decode_jpeg(frame(25, 0).jpeg), (196, 110), interpolation=cv2.INTER_AREA)[:, :, ::-1]
+    assert cv2.PSNR(page[620 : 620 + 110, 1060 : 1060 + 196], np.ascontiguousarray(expected)) > 25
 
 
 async def test_records_that_retention_took_are_said_to_be_missing(scene: Scene, tmp_path: Path) -> None:

@@ -1,0 +1,63 @@
+"""Reasons beside the judges of the fuse stage, and several judges as one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from monitor.align import Window
+from monitor.explain import Explainer, Floats
+from monitor.fusion import Fusion, collate
+from monitor.messages import Mark, Score
+from workers.fuse import Judged, Judges, Network
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Several networks that judge each window, each its own kinds."""
+
+    networks: Sequence[Network]
+
+    @property
+    def name(self) -> str:
+        """All of their names."""
+        return ", ".join(network.name for network in self.networks)
+
+    def __call__(self, windows: Sequence[Window], /) -> Sequence[Judged]:
+        """Judge each window: what all of them say, in their order."""
+        said = [network(windows) for network in self.networks]
+        return [tuple(judgement for judged in row for judgement in judged) for row in zip(*said, strict=True)]
+
+
+@dataclass(slots=True)
+class Reasoned(Judges):
+    """Judges whose scores carry reasons."""
+
+    explain: Explainer | None = None
+
+    def __call__(self, items: Sequence[Window | Mark]) -> list[Score | Mark]:
+        """Judge windows in order, and give what is probable its reasons."""
+        made = Judges.__call__(self, items)  # `super()` does not work in a dataclass with slots
+        return [self._reasoned(item, score) for item, score in zip(items, made, strict=True)]
+
+    def forget(self, camera: str) -> None:
+        """Let go of a camera, as if it had never been there."""
+        Judges.forget(self, camera)
+        if self.explain is not None:
+            self.explain.forget(camera)
+
+    def _reasoned(self, item: Window | Mark, made: Score | Mark) -> Score | Mark:
+        if self.explain is None or isinstance(item, Mark) or isinstance(made, Mark):
+            return made
+        return self.explain(item, made)
+
+
+@dataclass(frozen=True, slots=True)
+class Probabilities:
+    """The fusion network without the modalities' parts: all windows in one batch, for explaining."""
+
+    fusion: Fusion
+
+    def __call__(self, windows: Sequence[Window]) -> Floats:
+        """Probabilities [n, kinds]."""
+        return self.fusion.network(collate(windows, self.fusion.cfg))
