@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +12,7 @@ from typing import Any, Final
 import av
 import numpy as np
 
+from monitor.cache import cache_dir
 from monitor.messages import SOUND_HZ
 from workers.composing import timeline
 from workers.composing.picture import RATE, SIZE, Picture, pictures
@@ -25,6 +27,8 @@ CALM: Final = 0.5
 """Share of the streams that have no incident."""
 FRAME: Final = 1024
 """Samples of an AAC frame."""
+CODE: Final = ("films.py", "picture.py", "plan.py", "sentences.csv", "sound.py", "sources.py", "../training/scenes.csv")
+"""What a stream depends on beside its seed and the data."""
 Progress = Callable[[Iterable[Any], str, int], Iterable[Any]]
 
 
@@ -44,22 +48,35 @@ class Order:
     shippable: bool = False
     """Of rows alone whose licence lets weights be shipped."""
 
+    def film(self, number: int) -> Path:
+        """Where a stream is."""
+        return self.out / f"{self.split}-{self.seed}-{number}{'-night' if self.night else ''}.mp4"
 
-def compose(order: Order, progress: Progress) -> list[Path]:
-    """Write the streams, unless they are there; give their films. Raises SourceError for data that nothing can be made of.
 
-    Every second one, from the second on, has no incident.
+def compose(order: Order, progress: Progress, numbers: Sequence[int] | None = None) -> list[Path]:
+    """Write the streams (those with these numbers), unless they are there; give their films.
+
+    Every second one, from the second on, has no incident. Raises SourceError for data that nothing can be made of.
     """
     order.out.mkdir(parents=True, exist_ok=True)
-    names = [f"{order.split}-{order.seed}-{number}{'-night' if order.night else ''}" for number in range(order.streams)]
-    films = [order.out / f"{name}.mp4" for name in names]
-    missing = [(number, film) for number, film in enumerate(films) if not timeline.beside(film).is_file()]
+    films = {number: order.film(number) for number in (range(order.streams) if numbers is None else numbers)}
+    missing = [number for number, film in films.items() if not timeline.beside(film).is_file()]
     if missing:
         found, say = sources(order.data, order.split, shippable=order.shippable), speaking()
-        for number, film in progress(missing, f"composing {order.split}", len(missing)):
-            made = film_one(film, found, order, number, say)
-            timeline.write(timeline.beside(film), made)
-    return films
+        for number in progress(missing, f"composing {order.split}", len(missing)):
+            made = film_one(films[number], found, order, number, say)
+            timeline.write(timeline.beside(films[number]), made)
+    return list(films.values())
+
+
+def kept(order: Order) -> Order:
+    """The same order, to be written into the cache folder: a folder for this data, this seed and this code."""
+    here = Path(__file__).parent
+    code = b"".join((here / name).read_bytes() for name in CODE)
+    manifest = order.data / "manifest.csv"
+    data = manifest.read_bytes() if manifest.is_file() else b""
+    what = repr((order.split, order.seed, order.minutes, order.shippable, str(order.data.resolve()))).encode()
+    return replace(order, out=cache_dir() / "incidents" / f"{order.split}-{hashlib.sha256(code + data + what).hexdigest()[:16]}")
 
 
 def film_one(path: Path, found: Sources, order: Order, number: int, say: Say) -> Timeline:

@@ -42,7 +42,7 @@ HEARD: Final = {
 }
 """Incidents that are heard only, by the manifest's label."""
 HARD: Final = frozenset(
-    [
+    {
         "sound:dog_bark",
         "sound:car_horn",
         "sound:drilling",
@@ -56,11 +56,11 @@ HARD: Final = frozenset(
         "sound:clock_tick",
         "emotion:happiness",
         "emotion:happy",
-    ]
+    }
 )
 """Sounds that stand out and are none, laughing and excited voices among them."""
 AMBIENCE: Final = frozenset(
-    [
+    {
         "sound:air_conditioner",
         "sound:engine_idling",
         "sound:street_music",
@@ -68,7 +68,7 @@ AMBIENCE: Final = frozenset(
         "sound:rain",
         "sound:sea_waves",
         "sound:helicopter",
-    ]
+    }
 )
 ANGRY: Final = frozenset({"emotion:anger", "emotion:angry"})
 CALM: Final = frozenset({"emotion:neutral", "emotion:calm", "emotion:sadness", "emotion:sad"})
