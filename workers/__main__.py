@@ -249,6 +249,17 @@ def compose(
     return 0
 
 
+@app.command
+def calibrate(*, data: Data = DATA, out: Path = Path("monitor/weights"), json: JsonFile = None) -> int:
+    """Fit one anomaly probability to the kinds', on composed streams of clips whose licence lets weights be shipped."""
+    from workers.composing import fitting  # noqa: PLC0415
+    from workers.report import publish  # noqa: PLC0415
+
+    logs.configure("warning", json=False)
+    publish(fitting.calibrate(data, out, Config()), json)
+    return 0
+
+
 @app.command(name="schema")
 def write_schemas(out: Path = Path("docs/schema")) -> int:
     """Write the JSON Schemas of alerts and camera states, generated from the code."""

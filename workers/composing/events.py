@@ -61,8 +61,13 @@ def matched(timeline: Timeline, alerts: Sequence[Raised]) -> Found:
 
 def f1(found: Sequence[Found]) -> float:
     """Twice the hits over all that was or should have been told; 0 without either."""
-    hits, missed, false = (sum(each[n] for each in found) for n in range(3))
+    hits, missed, false = totals(found)
     return 2 * hits / (2 * hits + missed + false) if hits + missed + false else 0.0
+
+
+def totals(found: Sequence[Found]) -> tuple[int, int, int]:
+    """Hits, misses and false alerts of all streams."""
+    return sum(each.hits for each in found), sum(each.missed for each in found), sum(each.false for each in found)
 
 
 def alarms(told: Numbers, probability: Numbers, threshold: float) -> list[Raised]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
-from typing import Final
+from typing import Any, Final
 
 from rich.progress import track
 
@@ -16,6 +16,7 @@ from monitor.config import Config
 from workers.composing import films, timeline
 from workers.composing.films import Order
 from workers.composing.perceive import Item, Perception
+from workers.composing.sources import sources
 from workers.composing.timeline import Timeline
 
 PROCESSES: Final = 2
@@ -25,9 +26,9 @@ PROCESSES: Final = 2
 def ready(order: Order, settings: Config, *, nights: bool = False) -> Order:
     """Compose and perceive all streams of an order, those with incidents also `nights`; the order then names where they are."""
     cached = films.kept(order)
-    films.sources(order.data, order.split, shippable=order.shippable)  # what can't be composed is said before processes begin
+    sources(order.data, order.split, shippable=order.shippable)  # what can't be composed is said before processes begin
     processes = max(1, min(PROCESSES, os.cpu_count() or 1, order.streams))
-    chunks = [list(range(first, order.streams, processes)) for first in range(processes)]
+    chunks = [[number for number in range(order.streams) if number // 2 % processes == first] for first in range(processes)]
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         for done in [pool.submit(_prepare, cached, settings, chunk, nights=nights) for chunk in chunks]:
             done.result()
@@ -57,5 +58,5 @@ def _prepare(order: Order, settings: Config, numbers: Sequence[int], *, nights: 
             perceive(day, dark)
 
 
-def _quiet(items: Sequence[int], _what: str, _count: int) -> Sequence[int]:
+def _quiet(items: Iterable[Any], _what: str, _count: int) -> Iterable[Any]:
     return items

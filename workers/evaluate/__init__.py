@@ -31,6 +31,7 @@ EVALUATIONS: Final[Mapping[str, str]] = MappingProxyType(
         "speech": "workers.evaluate.speech:speech",
         "fusion": "workers.evaluate.fusion:fusion",
         "normality": "workers.evaluate.normality:normality",
+        "incidents": "workers.evaluate.incidents:incidents",
     }
 )
 """Where each stands: a module is loaded when it is asked for, and no other's models are."""
