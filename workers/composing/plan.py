@@ -154,6 +154,8 @@ class _Planner:
     def _hard(self, at: float) -> float:
         if self._rng.random() < 0.3 and self._sources.said("film"):
             return self._speak(at, "film", "film line", incident=False)
+        if not self._sources.hard:
+            return self._ordinary(at)
         label = pick(sorted(self._sources.hard), self._rng)
         row = pick(self._sources.hard[label], self._rng)
         return self._put(at, self._load(row.path), label.removeprefix("sound:"), (), row.name, incident=False)
