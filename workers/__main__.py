@@ -250,13 +250,19 @@ def compose(
 
 
 @app.command
-def calibrate(*, data: Data = DATA, out: Path = Path("monitor/weights"), json: JsonFile = None) -> int:
+def calibrate(
+    *,
+    data: Data = DATA,
+    out: Path = Path("monitor/weights"),
+    streams: Annotated[int, Parameter(help="Of five minutes each.", validator=Number(gte=2))] = 12,
+    json: JsonFile = None,
+) -> int:
     """Fit one anomaly probability to the kinds', on composed streams of clips whose licence lets weights be shipped."""
     from workers.composing import fitting  # noqa: PLC0415
     from workers.report import publish  # noqa: PLC0415
 
     logs.configure("warning", json=False)
-    publish(fitting.calibrate(data, out, Config()), json)
+    publish(fitting.calibrate(data, out, Config(), streams), json)
     return 0
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from monitor.align import Window
 from monitor.config import Config
-from monitor.fusion import KINDS, Fusion
+from monitor.fusion import KINDS
 from monitor.messages import Embedding, Modality
+from workers import build
 from workers.composing import timeline
 from workers.composing.films import Order, compose
 from workers.composing.judge import VIEWS, Judged, judge
@@ -41,7 +42,7 @@ def perceived(film: Path) -> list[Window]:
 
 @pytest.fixture(scope="module")
 def judged(film: Path, perceived: list[Window]) -> Judged:
-    return judge(timeline.read(timeline.beside(film)), perceived, Fusion.load(Config().models), Config())
+    return judge(timeline.read(timeline.beside(film)), perceived, build.judges(Config()), Config())
 
 
 def test_a_film_is_h264_with_aac_and_as_long_as_its_time_line(film: Path) -> None:

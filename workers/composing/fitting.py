@@ -34,13 +34,13 @@ def examples(order: Order, settings: Config) -> list[Judged]:
     """The windows of composed streams with what is in them (`on`, where it `counts`), judged by a network that they did not teach."""
     ready = prepare.ready(order, settings)
     streams = prepare.streams(ready, settings)
-    network = heldout.network(order.data, order.split, [truth for truth, _ in streams], settings)
-    return [judge(truth, windows(items, settings), network, settings) for truth, items in streams]
+    judges = heldout.judges(order.data, order.split, [truth for truth, _ in streams], settings)
+    return [judge(truth, windows(items, settings), judges, settings) for truth, items in streams]
 
 
-def calibrate(data: Path, out: Path, settings: Config) -> dict[str, float]:
-    """Fit the anomaly's calibration on val streams of clips that may be shipped, and write it; figures are cross-validated by stream."""
-    order = Order(data=data, out=out, split=Split.VAL, seed=SEED, minutes=MINUTES, streams=STREAMS, shippable=True)
+def calibrate(data: Path, out: Path, settings: Config, streams: int = STREAMS) -> dict[str, float]:
+    """Fit the calibration on so many val streams of clips that may be shipped, and write it; figures are cross-validated by stream."""
+    order = Order(data=data, out=out, split=Split.VAL, seed=SEED, minutes=MINUTES, streams=streams, shippable=True)
     judged = examples(order, settings)
     name = Fusion.load(settings.models).name
     fitted, figures = fit(judged, name), cross_validate(judged, name)
@@ -74,7 +74,7 @@ def fit(judged: Sequence[Judged], network: str) -> Anomaly:
         kinds=kinds,
         slopes=tuple(round(value, 5) for value in slopes.exp().tolist()),
         offsets=tuple(round(value, 5) for value in offsets.tolist()),
-        leak=round(float(leak.sigmoid()), 6),
+        leak=round(leak.sigmoid().item(), 6),
     )
 
 

@@ -20,8 +20,10 @@ from monitor.hearing import sound_encoder
 from monitor.language import text_encoder
 from monitor.models import locate
 from monitor.vision import picture_encoder
+from workers import build
 from workers.composing.sources import Split
 from workers.composing.timeline import Timeline
+from workers.fuse import Judges
 from workers.training import card
 from workers.training.compose import Banks
 from workers.training.fit import Recipe, fit
@@ -35,10 +37,16 @@ HELD: Final = {Split.VAL: 2, Split.TEST: 3}
 CODE: Final = ("fit.py", "compose.py", "rows.py", "sentences.csv", "scenes.csv", "../../monitor/fusionnet.py")
 
 
-def network(data: Path, split: Split, timelines: Sequence[Timeline], settings: Config) -> Fusion:
-    """The shipped network, if nothing in these streams taught it; else one of its recipe that this split did not teach."""
-    shipped = Fusion.load(settings.models)
-    return without(data, HELD[split], shipped, settings) if taught(data, timelines) else shipped
+def judges(data: Path, split: Split, timelines: Sequence[Timeline], settings: Config) -> Judges:
+    """The fuse stage's judges; where these streams taught the shipped network, with one that their split did not teach.
+
+    A camera's own normality is left out: composed streams are cut from many places, so that nothing is usual in them.
+    """
+    bare = settings.model_copy(update={"normality": settings.normality.model_copy(update={"enabled": False})})
+    made = build.judges(bare)
+    if taught(data, timelines):
+        made.network = without(data, HELD[split], Fusion.load(settings.models), settings)
+    return made
 
 
 def taught(data: Path, timelines: Sequence[Timeline]) -> bool:

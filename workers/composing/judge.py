@@ -14,7 +14,7 @@ from monitor.config import Config
 from monitor.decide import Decider
 from monitor.messages import Modality, Phase, Score
 from workers.composing.timeline import Timeline, labels
-from workers.fuse import Judges, Network
+from workers.fuse import Judges
 
 PICTURE, SOUND, TEXT = Modality.PICTURE, Modality.SOUND, Modality.TEXT
 FUSED: Final = "fused"
@@ -62,14 +62,11 @@ class Judged:
     raised: tuple[Raised, ...]
 
 
-def judge(timeline: Timeline, windows: Sequence[Window], network: Network, settings: Config) -> Judged:
-    """Judge a stream as the fuse and alert stages do, and its last revisions once more a view.
-
-    A camera's own normality is left out: these streams are cut from many places, so that nothing is usual in them.
-    """
-    scores = [made for made in judged(network, windows) if isinstance(made, Score)]
+def judge(timeline: Timeline, windows: Sequence[Window], judges: Judges, settings: Config) -> Judged:
+    """Judge a stream as the fuse and alert stages do, and its last revisions once more a view."""
+    scores = judged(judges, windows)
     final = [window for window in windows if window.final]
-    views = {view: judged(network, [shown(window, modalities) for window in final]) for view, modalities in VIEWS.items() if view != FUSED}
+    views = {view: judged(judges, [shown(window, modalities) for window in final]) for view, modalities in VIEWS.items() if view != FUSED}
     whole = [made for made in scores if made.final]
     every = {FUSED: whole, **views}
     kinds = tuple(sorted({judgement.kind for some in every.values() for made in some for judgement in made.judgements}))
@@ -99,10 +96,11 @@ def shown(window: Window, modalities: Sequence[Modality]) -> Window:
     )
 
 
-def judged(network: Network, windows: Sequence[Window]) -> list[Score]:
-    """The scores of one camera's windows, in order."""
-    judges = Judges(network, _nothing)
+def judged(judges: Judges, windows: Sequence[Window]) -> list[Score]:
+    """The scores of one camera's windows, in order; nothing is remembered of it."""
     made = [each for at in range(0, len(windows), CHUNK) for each in judges(windows[at : at + CHUNK])]
+    for window in windows[:1]:
+        judges.forget(window.camera)
     return [each for each in made if isinstance(each, Score)]
 
 
@@ -136,7 +134,3 @@ def raised(scores: Sequence[Score], settings: Config) -> Iterator[Raised]:
                 yield Raised(kind=kind, at=at, end=max(at, made.until))
     for kind, at in begun.values():
         yield Raised(kind=kind, at=at, end=max(at, last))
-
-
-def _nothing() -> None:
-    """No normality."""

@@ -54,10 +54,10 @@ def incidents(task: Task) -> dict[str, float]:
     wanted = Order(data=task.data, out=Path(), split=Split.TEST, seed=SEED, minutes=MINUTES, streams=SETS[task.of])
     order = prepare.ready(wanted, task.config, nights=True)
     days = prepare.streams(order, task.config)
-    network = heldout.network(task.data, Split.TEST, [truth for truth, _ in days], task.config)
-    day = [judge(truth, windows(items, task.config), network, task.config) for truth, items in days]
+    judges = heldout.judges(task.data, Split.TEST, [truth for truth, _ in days], task.config)
+    day = [judge(truth, windows(items, task.config), judges, task.config) for truth, items in days]
     dark = [
-        judge(truth, windows(items, task.config), network, task.config)
+        judge(truth, windows(items, task.config), judges, task.config)
         for truth, items in prepare.streams(replace(order, night=True), task.config)
     ]
     return figures(day, dark, shipped(task), task.config.fusion.window_s)
@@ -104,6 +104,8 @@ def _precision(day: Sequence[Judged], said: Said) -> dict[str, float]:
     found: dict[str, float] = {}
     for view in VIEWS:
         found |= _ap(view, day, said)
+    if not found:
+        return {}
     best = max(SINGLE, key=lambda view: found[f"ap_{view}"])
     found |= {name.replace(f"ap_{best}", "ap_best_single"): found[name] for name in (f"ap_{best}", f"ap_{best}_low", f"ap_{best}_high")}
     found |= {name.replace("ap_picture", "ap_no_sound"): found[name] for name in ("ap_picture", "ap_picture_low", "ap_picture_high")}
@@ -119,7 +121,11 @@ def _ap(view: str, streams: Sequence[Judged], said: Said, name: str = "") -> dic
     truth = np.concatenate([each.on[each.counts] for each in streams])
     scores = np.concatenate([row[view][each.counts] for each, row in zip(streams, said, strict=True)])
     groups = [each.timeline.name for each in streams for _ in range(int(each.counts.sum()))]
-    return with_interval(name or f"ap_{view}", lambda rows: average_precision(truth[rows], scores[rows]), groups, rounds=ROUNDS)
+
+    def precision(rows: Integers) -> float:
+        return average_precision(truth[rows], scores[rows]) if truth[rows].any() else float("nan")
+
+    return with_interval(name or f"ap_{view}", precision, groups, rounds=ROUNDS) if truth.any() else {}
 
 
 def _taught(day: Sequence[Judged], said: Said) -> dict[str, float]:
