@@ -27,6 +27,8 @@ VIEWS: Final[Mapping[str, tuple[Modality, ...]]] = {
     "no_picture": (SOUND, TEXT),
 }
 """What the network is shown of each window; a camera without a microphone has its picture alone."""
+AT_NIGHT: Final[Mapping[str, tuple[Modality, ...]]] = {view: VIEWS[view] for view in (FUSED, "picture")}
+"""What changes when only the pictures do."""
 CHUNK: Final = 256
 
 Numbers = npt.NDArray[np.float64]
@@ -62,11 +64,13 @@ class Judged:
     raised: tuple[Raised, ...]
 
 
-def judge(timeline: Timeline, windows: Sequence[Window], judges: Judges, settings: Config) -> Judged:
-    """Judge a stream as the fuse and alert stages do, and its last revisions once more a view."""
+def judge(
+    timeline: Timeline, windows: Sequence[Window], judges: Judges, settings: Config, shows: Mapping[str, tuple[Modality, ...]] = VIEWS
+) -> Judged:
+    """Judge a stream as the fuse and alert stages do, and its last revisions once more for each other view that is to be shown."""
     scores = judged(judges, windows)
     final = [window for window in windows if window.final]
-    views = {view: judged(judges, [shown(window, modalities) for window in final]) for view, modalities in VIEWS.items() if view != FUSED}
+    views = {view: judged(judges, [shown(window, modalities) for window in final]) for view, modalities in shows.items() if view != FUSED}
     whole = [made for made in scores if made.final]
     every = {FUSED: whole, **views}
     kinds = tuple(sorted({judgement.kind for some in every.values() for made in some for judgement in made.judgements}))

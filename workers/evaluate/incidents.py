@@ -24,7 +24,7 @@ from workers.composing import heldout, prepare
 from workers.composing.events import Found, at_recall, f1, matched, occurrences, totals
 from workers.composing.films import Order
 from workers.composing.fitting import SINGLE
-from workers.composing.judge import FUSED, VIEWS, Judged, judge
+from workers.composing.judge import AT_NIGHT, FUSED, VIEWS, Judged, judge
 from workers.composing.perceive import windows
 from workers.composing.sources import Split
 from workers.composing.timeline import labels
@@ -32,7 +32,7 @@ from workers.evaluate import Task
 from workers.evaluate.interval import Integers, with_interval
 from workers.training.figures import average_precision, calibration_error
 
-SETS: Final[Mapping[str, int]] = {"": 20, "small": 4}
+SETS: Final[Mapping[str, int]] = {"": 20, "small": 3}
 """Streams of each set."""
 MINUTES: Final = 6.0
 SEED: Final = 1
@@ -57,7 +57,7 @@ def incidents(task: Task) -> dict[str, float]:
     judges = heldout.judges(task.data, Split.TEST, [truth for truth, _ in days], task.config)
     day = [judge(truth, windows(items, task.config), judges, task.config) for truth, items in days]
     dark = [
-        judge(truth, windows(items, task.config), judges, task.config)
+        judge(truth, windows(items, task.config), judges, task.config, AT_NIGHT)
         for truth, items in prepare.streams(replace(order, night=True), task.config)
     ]
     return figures(day, dark, shipped(task), task.config.fusion.window_s)
@@ -95,7 +95,7 @@ def figures(day: Sequence[Judged], dark: Sequence[Judged], head: Anomaly | None,
 def views(streams: Sequence[Judged], head: Anomaly | None) -> Said:
     """The anomaly probability of each window by view; without a calibration that of the highest kind."""
     return [
-        {view: each.said[view].max(1, initial=0.0) if head is None else head(each.kinds, each.said[view]) for view in VIEWS}
+        {view: given.max(1, initial=0.0) if head is None else head(each.kinds, given) for view, given in each.said.items()}
         for each in streams
     ]
 
