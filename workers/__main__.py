@@ -223,6 +223,49 @@ def train(*, data: Data = DATA, out: Path = Path("monitor/weights"), seed: int =
     return 0
 
 
+@app.command
+def compose(
+    *,
+    out: Path,
+    data: Data = DATA,
+    seed: int = 1,
+    split: Literal["train", "val", "test"] = "test",
+    minutes: Annotated[float, Parameter(help="Of each stream.", validator=Number(gte=0.5))] = 6.0,
+    streams: Annotated[int, Parameter(validator=Number(gte=1))] = 2,
+    night: Annotated[bool, Parameter(help="The same, filmed at night.", negative=())] = False,
+    shippable: Annotated[bool, Parameter(help="Only of clips whose licence lets weights be shipped.", negative=())] = False,
+) -> int:
+    """Compose films of real clips in which it is known what happens when; every second one has no incident."""
+    from rich.progress import track  # noqa: PLC0415
+
+    from workers.composing import films  # noqa: PLC0415
+    from workers.composing.sources import Split  # noqa: PLC0415
+
+    order = films.Order(
+        data=data, out=out, split=Split(split), seed=seed, minutes=minutes, streams=streams, night=night, shippable=shippable
+    )
+    for film in films.compose(order, track):
+        sys.stdout.write(f"{film}\n")
+    return 0
+
+
+@app.command
+def calibrate(
+    *,
+    data: Data = DATA,
+    out: Path = Path("monitor/weights"),
+    streams: Annotated[int, Parameter(help="Of five minutes each.", validator=Number(gte=2))] = 12,
+    json: JsonFile = None,
+) -> int:
+    """Fit one anomaly probability to the kinds', on composed streams of clips whose licence lets weights be shipped."""
+    from workers.composing import fitting  # noqa: PLC0415
+    from workers.report import publish  # noqa: PLC0415
+
+    logs.configure("warning", json=False)
+    publish(fitting.calibrate(data, out, Config(), streams), json)
+    return 0
+
+
 @app.command(name="schema")
 def write_schemas(out: Path = Path("docs/schema")) -> int:
     """Write the JSON Schemas of alerts and camera states, generated from the code."""

@@ -33,6 +33,7 @@ EVALUATIONS: Final[Mapping[str, str]] = MappingProxyType(
         "normality": "workers.evaluate.normality:normality",
         "retrieval": "workers.evaluate.retrieval:retrieval",
         "reasons": "workers.evaluate.reasons:reasons",
+        "incidents": "workers.evaluate.incidents:incidents",
     }
 )
 """Where each stands: a module is loaded when it is asked for, and no other's models are."""

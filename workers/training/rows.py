@@ -105,7 +105,7 @@ def _group(name: str) -> str:
     """What a file must stay together with."""
     folder, stem = name.rsplit("/", 1)[0], Path(name).stem
     if folder.startswith("violence/"):
-        return _scenes()[name]
+        return _scenes().get(name, stem)
     if folder == "sounds/esc10":
         return stem[0]
     if folder == "emotion/emodb":

@@ -1,0 +1,79 @@
+"""One probability that something is wrong, from the probabilities of each kind.
+
+A noisy-or (Pearl 1988): each kind's logit is calibrated anew, by a slope and an offset, for how far it can be believed among
+all others; the anomaly is absent when each of them is, and nothing else leaks in. A kind that nothing is known of counts as absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from monitor.errors import ModelError
+
+NAME: Final = "anomaly-default"
+CERTAIN: Final = 1e-4
+"""Probabilities nearer to 0 and 1 than this are taken for this near."""
+
+Numbers = npt.NDArray[np.float64]
+
+
+class Anomaly(msgspec.Struct, frozen=True, kw_only=True):
+    """The calibration, and what it was made for."""
+
+    network: str
+    """Name and hash of the weights whose probabilities it reads; of others it knows nothing."""
+    kinds: tuple[str, ...]
+    slopes: tuple[float, ...]
+    offsets: tuple[float, ...]
+    leak: float
+    """The probability of an incident when no kind says anything."""
+    licence: str = ""
+    data: tuple[str, ...] = ()
+    """What it was fitted on."""
+    figures: dict[str, float] = {}
+
+    def __call__(self, kinds: Sequence[str], probabilities: npt.ArrayLike) -> Numbers:
+        """The probability of an anomaly [n] from those of the kinds [n, K]; kinds that were not fitted are not read."""
+        given = np.asarray(probabilities, np.float64)
+        absent = np.full(len(given), 1 - self.leak)
+        for kind, slope, offset in zip(self.kinds, self.slopes, self.offsets, strict=True):
+            if kind in kinds:
+                p = given[:, list(kinds).index(kind)]
+                absent *= np.where(p > 0, 1 - _sigmoid(slope * logit(p) + offset), 1.0)
+        anomaly: Numbers = 1 - absent
+        return anomaly
+
+
+def logit(probabilities: npt.ArrayLike) -> Numbers:
+    """Log odds, of what is not quite certain."""
+    p = np.clip(np.asarray(probabilities, np.float64), CERTAIN, 1 - CERTAIN)
+    odds: Numbers = np.log(p / (1 - p))
+    return odds
+
+
+def _sigmoid(values: Any) -> Numbers:
+    result: Numbers = 1 / (1 + np.exp(-values))
+    return result
+
+
+def load(folder: Path) -> Anomaly:
+    """Read the shipped calibration. Raises ModelError if it is missing or is none."""
+    path = folder / f"{NAME}.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Anomaly)
+    except (OSError, msgspec.DecodeError) as error:
+        raise ModelError(
+            f"{path}: no calibration can be read: {error}. Install scenewatch again, or fit it: scenewatch calibrate"
+        ) from error
+
+
+def save(folder: Path, anomaly: Anomaly) -> None:
+    """Write a calibration."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{NAME}.json").write_bytes(msgspec.json.format(msgspec.json.encode(anomaly), indent=1) + b"\n")
