@@ -144,6 +144,8 @@ class Models(Section):
     sound: str = "whisper-tiny-encoder"
     text: str = "minilm-l6"
     fusion: str = "fusion-default"
+    objects: Literal["auto", "on", "off"] = "auto"
+    """Look for people and things in every picture; `auto`: if the weights are there (`scenewatch models --fetch`)."""
     threads: int = Field(0, ge=0, le=64)
     """Threads a model may use; 0 lets it choose."""
 
