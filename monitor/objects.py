@@ -9,6 +9,7 @@ somebody is.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -135,12 +136,13 @@ class Detector:
         self._load = partial(inference.load, inference.kept(located, _centernet, *CODE), threads)
         self._requests: dict[Size, Any] = {}
 
-    def __call__(self, image: Image, threshold: float = THRESHOLD) -> list[Thing]:
-        """What an RGB picture of any size shows, the surest first; at most 100 things."""
+    def __call__(self, image: Image, threshold: float = THRESHOLD, kinds: Collection[str] = LABELS) -> list[Thing]:
+        """What an RGB picture of any size shows, the surest first; at most 100 things, and of them those of some kinds."""
         size = shape_for(image)
         result = self._request(size).infer(resized(image, size)[np.newaxis], share_inputs=True, share_outputs=True)
         heat, sides, features = (result[number][0] for number in range(3))
-        return [replace(thing, look=pack(look(features, thing.box))) for thing in things(heat, sides, threshold)]
+        wanted = (thing for thing in things(heat, sides, threshold) if thing.label in kinds)
+        return [replace(thing, look=pack(look(features, thing.box))) for thing in wanted]
 
     def _request(self, size: Size) -> Any:
         """The network for pictures of this shape, made when the first one comes."""

@@ -8,7 +8,7 @@ upright MoveNet is asked about, if he is large enough for it. Nobody is known or
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -50,8 +50,8 @@ class Detects(Protocol):
     def name(self) -> str:
         """Model and version."""
 
-    def __call__(self, image: Image, threshold: float = THRESHOLD) -> list[Thing]:
-        """Those over a threshold."""
+    def __call__(self, image: Image, threshold: float, kinds: Collection[str], /) -> list[Thing]:
+        """Those over a threshold and of some kinds."""
 
 
 class Poses(Protocol):
@@ -84,7 +84,7 @@ class Sightings:
 
     def __call__(self, frame: Frame, image: Image) -> tuple[Sighting, ...]:
         """What a camera's next picture, as RGB, shows: at most 32 people and things, the surest first."""
-        things = [thing for thing in self.detector(image, THRESHOLD) if thing.label in KINDS][:MOST]
+        things = self.detector(image, THRESHOLD, KINDS)[:MOST]
         camera = self._known(frame)
         seconds = frame.at - camera.at
         grey = _grey(image)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from itertools import islice
 from pathlib import Path
 
@@ -32,7 +33,7 @@ class Finds:
 
     name = "finds"
 
-    def __call__(self, image: Image, threshold: float = 0.2) -> list[Thing]:
+    def __call__(self, image: Image, threshold: float, kinds: Collection[str]) -> list[Thing]:
         return [Thing(label="person", confidence=0.9, box=(0.1, 0.1, 0.3, 0.9))]
 
 

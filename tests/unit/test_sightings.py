@@ -1,6 +1,6 @@
 """People and things from picture to picture, with a detector that finds what it was told to."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import cv2
 import numpy as np
@@ -24,8 +24,8 @@ class Told:
     def __init__(self, *things: Thing) -> None:
         self.things = list(things)
 
-    def __call__(self, image: Image, threshold: float = 0.2) -> list[Thing]:
-        return [thing for thing in self.things if thing.confidence > threshold]
+    def __call__(self, image: Image, threshold: float, kinds: Collection[str]) -> list[Thing]:
+        return [thing for thing in self.things if thing.confidence > threshold and thing.label in kinds]
 
 
 class Body:
