@@ -42,8 +42,8 @@ def sentence(
     sure = "" if probability >= 1 else f"{'at most ' if phase is Phase.END else ''}{_percent(probability)} probable"
     how = ", ".join(each for each in (_lasting(phase, seconds), sure) if each)
     by = "" if phase is Phase.END else _parts(parts)
-    shown = f", {seen} in the picture" if seen else ""
-    return f"{camera}: {_happens(kind)}{said}{shown}{', ' if how else ''}{how}{by}"
+    shown = f"; in the picture {seen}{';' if how else ''} " if seen else ", " if how else ""
+    return f"{camera}: {_happens(kind)}{said}{shown}{how}{by}".rstrip()
 
 
 def _happens(kind: str) -> str:
