@@ -20,7 +20,7 @@ from monitor.tails import Tail
 
 Floats = npt.NDArray[np.float32]
 
-WIDTH: Final = 64
+WIDTH: Final = 32
 """A look is projected to its so many strongest directions among the camera's own examples."""
 SHRINK: Final = 0.1
 """Share of the mean variance added to each direction's before whitening."""
@@ -30,17 +30,20 @@ NEAREST: Final = 3
 """Neighbours in place and size."""
 TRAITS: Final = 3
 """Speed, look, place."""
-WEIGHTS: Final = np.array([1.0, 1.0, 0.5], np.float32)
+WEIGHTS: Final = np.array([1.0, 1.0, 0.25], np.float32)
+"""Where somebody is counts least: a camera has seen few of the places that he may well be at."""
 FEWEST: Final = 64
 """From fewer people and things no metric is made: whoever comes is a stranger."""
 STRANGER: Final = 6.0
 """The evidence against a stranger, as a natural logarithm: one in four hundred."""
 MOST: Final = 30.0
 """No trait's evidence is more: far beyond what was seen, tails are guesses."""
-FOLLOWS: Final = 0.4
-"""The rate at which the evidence against somebody follows his pictures."""
-TOP: Final = 2
-"""A picture's evidence is the mean of so many strongest."""
+FOLLOWS: Final = 0.3
+"""The rate at which the evidence against somebody follows his pictures, and that of a picture those before it."""
+EDGE: Final = 0.006
+"""A box that is so near to the picture's edge, in shares of the picture, is cut off by it."""
+REMEMBERED: Final = 64
+"""So many of those who were followed are remembered, the newest."""
 LESSON: Final = 12
 """So many of a picture's people and things are learned, the surest ones, …"""
 MEASURED: Final = 3
@@ -52,7 +55,12 @@ class Met:
     """The people and things of a picture beside what was kept then."""
 
     traits: Floats
-    """[n, TRAITS]: how fast, how far in look and how far in place each is from what is known; NaN where that can't be said."""
+    """[n, TRAITS]: how fast, how far in look and how far in place each is from what is known; NaN where that can't be said.
+
+    Of what is not whole only the speed says anything.
+    """
+    whole: npt.NDArray[np.bool_]
+    """[n]: it is sure enough to be followed, and the picture's edge doesn't cut it off."""
     places: Floats
     """[n, 4]: where each is and how large."""
     looks: npt.NDArray[np.float16]
@@ -65,60 +73,64 @@ class Things:
 
     def __init__(self, memory: int, pictures: Iterable[Sequence[Sighting]]) -> None:
         """Settle on a metric, and take the first examples."""
-        known = [thing for things in pictures for thing in things if thing.track]
+        known = [thing for things in pictures for thing in things]
+        looks = [floats(thing.look) for thing in known if _is_whole(thing)]
         self._tails = [Tail(0.0, 0.1) for _ in range(TRAITS)]
         self._rng = np.random.default_rng(0)
         self._count = self._learned = 0
-        self._metric = _metric([floats(thing.look) for thing in known]) if len(known) >= FEWEST else None
+        self._metric = _metric(looks) if len(looks) >= FEWEST else None
         self._looks = np.zeros((memory, WIDTH), np.float32)
         self._places = np.zeros((memory, 4), np.float32)
         self.restart()
         if self._metric is not None:  # from the first half the second is judged, so that there is a measure from the start
             half = len(known) // 2
             self.learn(self._put(known[:half], 0.0), half)
-            self._count_in(self.see(known[half:], 0.0).traits)
-            self.learn(self._put(known[half:], 0.0), len(known))
+            later = self.see(known[half:], 0.0)
+            self._count_in(later.traits)
+            self.learn(later, len(known))
 
     def restart(self) -> None:
         """Forget who is followed."""
-        self._followed: list[tuple[int, float]] = []
+        self._against_each: list[tuple[int, float]] = []
+        self._against_all: float | None = None
 
     def see(self, things: Sequence[Sighting], time: float) -> Met:
-        """Put a picture's people and things beside what is kept; those that are not followed are left out."""
-        met = self._put([thing for thing in things if thing.track], time)
-        if self._count > NEAREST:
-            looks, places = met.looks.astype(np.float32), met.places
-            met.traits[:, 1] = nearest(looks, self._looks[: self._count], 1)
-            met.traits[:, 2] = nearest(places, self._places[: self._count], NEAREST)
+        """Put a picture's people and things beside what is kept."""
+        met = self._put(things, time)
+        if self._count > NEAREST and met.whole.any():
+            looks, places = met.looks[met.whole].astype(np.float32), met.places[met.whole]
+            met.traits[met.whole, 1] = nearest(looks, self._looks[: self._count], 1)
+            met.traits[met.whole, 2] = nearest(places, self._places[: self._count], NEAREST)
         return met
 
-    def _put(self, known: Sequence[Sighting], time: float) -> Met:
-        traits = np.full((len(known), TRAITS), np.nan, np.float32)
-        traits[:, 0] = [math.nan if thing.speed is None else math.log(thing.speed + STANDSTILL) for thing in known]
-        looks = np.empty((len(known), 0), np.float16)
-        if self._metric is not None and known:
+    def _put(self, things: Sequence[Sighting], time: float) -> Met:
+        traits = np.full((len(things), TRAITS), np.nan, np.float32)
+        traits[:, 0] = [math.nan if thing.speed is None else math.log(thing.speed + STANDSTILL) for thing in things]
+        looks = np.empty((len(things), 0), np.float16)
+        if self._metric is not None and things:
             mean, whiten = self._metric
-            looks = ((np.stack([floats(thing.look) for thing in known]) - mean) @ whiten).astype(np.float16)
-        return Met(traits, np.array([_place(thing) for thing in known], np.float32).reshape(-1, 4), looks, time)
+            looks = ((np.stack([floats(thing.look) for thing in things]) - mean) @ whiten).astype(np.float16)
+        places = np.array([_place(thing) for thing in things], np.float32).reshape(-1, 4)
+        return Met(traits, np.array([_is_whole(thing) for thing in things], np.bool_), places, looks, time)
 
     def strangeness(self, things: Sequence[Sighting], met: Met) -> float:
-        """The evidence, as a natural logarithm, against those of a picture who speak most against it; 0 where there is nobody."""
-        followed = dict(self._followed)
+        """The evidence, as a natural logarithm, against the one who speaks most against a picture and those before it."""
+        before = dict(self._against_each)
         evidence: list[float] = []
-        now: list[tuple[int, float]] = []
-        for thing, traits in zip([thing for thing in things if thing.track], met.traits, strict=True):
-            fresh = self._against(traits)
-            before = followed.get(thing.track, fresh)
-            now.append((thing.track, before + FOLLOWS * (fresh - before)))
-            if thing.dwell_s > 0:  # seen once, it may be none
-                evidence.append(now[-1][1])
-        self._followed = now
-        strongest = sorted(evidence, reverse=True)[:TOP]
-        return sum(strongest) / len(strongest) if strongest else 0.0
+        for thing, traits in zip(things, met.traits, strict=True):
+            fresh = self._against(traits, whole=_is_whole(thing))
+            known = before.get(thing.track, fresh)
+            evidence.append(known + FOLLOWS * (fresh - known) if thing.track else fresh)
+        now = {thing.track: each for thing, each in zip(things, evidence, strict=True) if thing.track}
+        self._against_each = [*({**now, **{track: each for track, each in before.items() if track not in now}}).items()][:REMEMBERED]
+        strongest = max(evidence, default=0.0)
+        level = strongest if self._against_all is None else self._against_all
+        self._against_all = level + FOLLOWS * (strongest - level)
+        return self._against_all
 
-    def _against(self, traits: Floats) -> float:
+    def _against(self, traits: Floats, *, whole: bool) -> float:
         if self._metric is None:
-            return STRANGER
+            return STRANGER if whole else 0.0
         rarities = [math.nan if math.isnan(trait) else tail.rarity(trait) for tail, trait in zip(self._tails, traits.tolist(), strict=True)]
         logarithms = [0.0 if math.isnan(rarity) else min(max(-math.log(rarity), 0.0), MOST) for rarity in rarities]
         return float(WEIGHTS @ logarithms)
@@ -137,12 +149,17 @@ class Things:
         """Keep those of a picture as examples whose turn comes (reservoir sampling: Vitter 1985)."""
         if met.looks.shape[1] == 0:
             return
-        for look, place in zip(met.looks[:most], met.places[:most], strict=True):
+        for look, place in zip(met.looks[met.whole][:most], met.places[met.whole][:most], strict=True):
             self._learned += 1
             slot = self._count if self._count < len(self._looks) else int(self._rng.integers(self._learned))
             if slot < len(self._looks):
                 self._looks[slot], self._places[slot] = look, place
                 self._count = max(self._count, slot + 1)
+
+
+def _is_whole(thing: Sighting) -> bool:
+    left, top, right, bottom = thing.box
+    return thing.track > 0 and min(left, top, 1 - right, 1 - bottom) > EDGE
 
 
 def _metric(looks: Sequence[Floats]) -> tuple[Floats, Floats]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from monitor.messages import Sighting, pack
 from monitor.objects import LOOK
@@ -57,13 +58,19 @@ def test_nobody_is_no_evidence(known: Things):
     assert evidence(known) == 0
 
 
-def test_what_was_seen_once_or_is_not_followed_is_no_evidence(known: Things):
+def test_of_what_is_not_followed_only_the_speed_says_anything(known: Things):
     rng = np.random.default_rng(3)
-    assert evidence(known, walker(rng, speed=9.0, dwell_s=0.0)) == 0
-    assert evidence(known, walker(rng, 0, speed=9.0)) == 0
+    unsure = walker(rng, 0)
+    assert evidence(known, walker(rng, 0, look=8, speed=unsure.speed)) == evidence(known, unsure)
+    assert evidence(known, walker(rng, 0, speed=9.0)) > 5
 
 
-def test_evidence_follows_somebody_from_picture_to_picture(known: Things):
+def test_of_what_the_edge_cuts_off_too(known: Things):
+    cut = walker(np.random.default_rng(9), box=(0.97, 0.5, 1.0, 0.7))
+    assert evidence(known, replace(cut, look=pack(LOOKS[8]))) == evidence(known, cut)
+
+
+def test_evidence_follows_the_pictures_slowly(known: Things):
     known.restart()
     rng = np.random.default_rng(4)
     calm, fast = (walker(rng), walker(rng, speed=1.0))

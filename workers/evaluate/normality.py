@@ -222,8 +222,8 @@ def _is(clip: Clip, part: str) -> bool:
 
 
 def _warm_up_s(clips: Sequence[Clip]) -> float:
-    """What normality takes clips to last: a pause counts as much as one that it overlooks; half a frame less, so that it suffices."""
-    return sum(clip.seconds for clip in clips) + GAP_S * (len(clips) - 1) - 0.5 / clips[0].rate
+    """What normality takes clips to last: a pause counts as GAP_S, with the frame after it; half a frame less, so that it suffices."""
+    return sum(clip.seconds for clip in clips) + sum(GAP_S - 1 / clip.rate for clip in clips[1:]) - 0.5 / clips[0].rate
 
 
 def _judge(usual: Normality, clip: Clip, eyes: Eyes, settings: Config, truth: dict[int, bool]) -> Judged:
