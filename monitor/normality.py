@@ -4,8 +4,9 @@ A sample is judged before it is learned, so the scores of the past are honest on
 are the measure: `monitor.tails` says what share r of this camera's ordinary moments scores as high. A judgement's
 probability is prior / (prior + r): the posterior for a moment that, if it is none of the ordinary ones, would always
 score so high. With the prior of 1 in 1,000, probability 0.5 is a score that one ordinary moment in a thousand reaches, 0.8
-one in four thousand, 0.9 one in nine thousand. For pictures there are two ways to be unusual, whose odds add up: looking unlike
-anything seen at that place while it moves, and looking so while it stays.
+one in four thousand, 0.9 one in nine thousand. For pictures there are three ways to be unusual, whose odds add up: looking unlike
+anything seen at that place while it moves, looking so while it stays, and people and things that are faster, look other or are
+elsewhere than those that this camera knows (`monitor.things`), where they are looked for.
 
 Until `warm_up_s` of a modality have come it is not judged: from its first part come metric and first examples, from the
 rest the scores. Afterwards it goes on learning, a quarter of an hour behind: so an incident doesn't teach that it is usual

@@ -19,6 +19,7 @@ from typing import Final
 
 import av
 import numpy as np
+import numpy.typing as npt
 from rich.progress import track
 
 from monitor import config
@@ -42,6 +43,8 @@ from workers.evaluate.interval import with_interval
 from workers.training.figures import area_under_roc
 
 PED2: Final = "vad/ucsd_ped2"
+SUFFIXES: Final = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
+"""Of clips; what else lies beside them is none."""
 FASTEST: Final = 30.0
 """Pictures a second: of faster clips not every frame is looked at, and one that was not is as the one before it."""
 PAUSE_S: Final = 8.0
@@ -119,11 +122,13 @@ def _clips(folder: Path, settings: Config, eyes: Eyes) -> dict[str, float]:
     truth = _truth(folder)
     clips = _found(folder)
     learned = [clip for clip in clips if _is(clip, "train")]
+    tested = [clip for clip in clips if _is(clip, "test") and clip.path.stem in truth]
+    if not tested:
+        raise SourceError(f"{folder / 'gt_frames.csv'}: it names none of the clips that begin with Test or test_")
     usual = Normality(config.Normality(warm_up_s=max(_warm_up_s(learned), 10.0)))
     for clip in track(learned, f"learning {folder.name}"):
         _judge(usual, clip, eyes, settings, {})
     begun = perf_counter()
-    tested = [clip for clip in clips if _is(clip, "test") and clip.path.stem in truth]
     judged = [_judge(usual, clip, eyes, settings, truth[clip.path.stem]) for clip in track(tested, f"judging {folder.name}")]
     seconds = perf_counter() - begun
     raise_at = settings.alerts.rule(KINDS[Modality.PICTURE]).raise_at
@@ -145,11 +150,16 @@ def _areas(judged: Sequence[Judged]) -> dict[str, float]:
     names, truth = [clip for clip, _, _ in known], np.array([abnormal for _, abnormal, _ in known])
     ways = np.array([each for _, _, each in known])
     fused = ways.sum(axis=1)
-    figures = with_interval("auc", lambda rows: area_under_roc(truth[rows], fused[rows]), names)
+    figures = with_interval("auc", lambda rows: _area(truth[rows], fused[rows]), names)
     figures["auc_grid"] = area_under_roc(truth, ways[:, :2].sum(axis=1))
     figures["auc_objects"] = area_under_roc(truth, ways[:, 2])
     figures["frames"] = float(len(truth))
     return figures
+
+
+def _area(truth: npt.NDArray[np.bool_], odds: npt.NDArray[np.float64]) -> float:
+    """Area under the ROC curve; NaN for a draw of clips that are all normal or all abnormal."""
+    return area_under_roc(truth, odds) if truth.any() and not truth.all() else math.nan
 
 
 def _delays(judged: Sequence[Judged], raise_at: float) -> dict[str, float]:
@@ -194,7 +204,7 @@ def _truth(folder: Path) -> dict[str, dict[int, bool]]:
 
 def _found(folder: Path) -> list[Clip]:
     """The clips of a folder, those to learn from first, at their places in the life of one camera."""
-    paths = [path for path in folder.iterdir() if path.is_file() and path.suffix != ".csv"]
+    paths = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES]
     clips: list[Clip] = []
     begin = 0.0
     for part in ("train", "test"):
