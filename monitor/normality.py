@@ -43,7 +43,7 @@ PRIOR_STAYS: Final = 1e-3
 PRIOR_THINGS: Final = 1e-3
 """The same for people and things; …"""
 PRIOR_BESIDE: Final = 1e-4
-"""… where these are looked for, the same for what else moves: it is mostly they who move, and they are judged better by themselves."""
+"""… where these are looked for, the same for places: what is new there is mostly they, and they are judged better by themselves."""
 THINGS_LEAST: Final = 0.5
 """Evidence against people and things that varies less is not worth more."""
 PULL: Final = 0.25
@@ -140,7 +140,7 @@ class PictureWatcher:
         met = None if self._things is None or item.things is None else self._things.see(item.things, item.at)
         scores = self._moved(float((seen.distances * pull).max())), self._stayed(seen.distances / pull, item), self._met(met, item)
         rarities = [1.0 if score is None else tail.rarity(score) for tail, score in zip(self._tails, scores, strict=True)]
-        priors = PRIOR if met is None else PRIOR_BESIDE, PRIOR_STAYS, PRIOR_THINGS
+        priors = (PRIOR, PRIOR_STAYS, 0.0) if met is None else (PRIOR_BESIDE, PRIOR_BESIDE, PRIOR_THINGS)
         ways = tuple(prior / rarity for prior, rarity in zip(priors, rarities, strict=True))
         return Moment(item.at, ways, scores, Pictured(seen, met))
 

@@ -45,9 +45,9 @@ EDGE: Final = 0.006
 REMEMBERED: Final = 64
 """So many of those who were followed are remembered, the newest."""
 LESSON: Final = 12
-"""So many of a picture's people and things are learned, the surest ones, …"""
+"""So many of a picture's people and things, drawn by lot, are learned, …"""
 MEASURED: Final = 3
-"""… and of so many, drawn by lot, the traits count among the ordinary ones."""
+"""… and of so many the traits count among the ordinary ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +149,11 @@ class Things:
         """Keep those of a picture as examples whose turn comes (reservoir sampling: Vitter 1985)."""
         if met.looks.shape[1] == 0:
             return
-        for look, place in zip(met.looks[met.whole][:most], met.places[met.whole][:most], strict=True):
+        for row in self._rng.permutation(np.flatnonzero(met.whole))[:most]:
             self._learned += 1
             slot = self._count if self._count < len(self._looks) else int(self._rng.integers(self._learned))
             if slot < len(self._looks):
-                self._looks[slot], self._places[slot] = look, place
+                self._looks[slot], self._places[slot] = met.looks[row], met.places[row]
                 self._count = max(self._count, slot + 1)
 
 
