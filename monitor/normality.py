@@ -42,7 +42,7 @@ PRIOR_STAYS: Final = 1e-3
 """The same for something that looks unusual and stays: rarer, and easier to be sure of, because it waits."""
 PRIOR_THINGS: Final = 1e-3
 """The same for people and things; …"""
-PRIOR_BESIDE: Final = 1e-4
+PRIOR_BESIDE: Final = 1e-5
 """… where these are looked for, the same for places: what is new there is mostly they, and they are judged better by themselves."""
 THINGS_LEAST: Final = 0.5
 """Evidence against people and things that varies less is not worth more."""

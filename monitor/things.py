@@ -30,15 +30,15 @@ NEAREST: Final = 3
 """Neighbours in place and size."""
 TRAITS: Final = 3
 """Speed, look, place."""
-WEIGHTS: Final = np.array([1.0, 1.0, 0.25], np.float32)
-"""Where somebody is counts least: a camera has seen few of the places that he may well be at."""
+WEIGHTS: Final = np.array([1.0, 0.5, 0.1], np.float32)
+"""Speed counts most, because what a camera has learned of it is as true of people whom it has not seen; place counts least."""
 FEWEST: Final = 64
 """From fewer people and things no metric is made: whoever comes is a stranger."""
 STRANGER: Final = 6.0
 """The evidence against a stranger, as a natural logarithm: one in four hundred."""
 MOST: Final = 30.0
 """No trait's evidence is more: far beyond what was seen, tails are guesses."""
-FOLLOWS: Final = 0.3
+FOLLOWS: Final = 0.4
 """The rate at which the evidence against somebody follows his pictures, and that of a picture those before it."""
 EDGE: Final = 0.006
 """A box that is so near to the picture's edge, in shares of the picture, is cut off by it."""

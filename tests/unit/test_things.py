@@ -43,15 +43,17 @@ def test_who_goes_as_all_do_is_no_evidence(known: Things):
 
 
 @pytest.mark.parametrize(
-    "fields",
-    [{"speed": 0.5}, {"look": 8}, {"box": (0.4, 0.05, 0.46, 0.25)}, {"box": (0.4, 0.1, 0.9, 0.75)}],
+    ("fields", "least"),
+    [({"speed": 0.5}, 2), ({"look": pack(LOOKS[8])}, 2), ({"box": (0.4, 0.05, 0.46, 0.25)}, 0.5), ({"box": (0.4, 0.1, 0.9, 0.75)}, 0.5)],
     ids=["fast", "other", "up", "large"],
 )
-def test_who_is_faster_other_or_elsewhere_is_evidence_alone_and_among_others(known: Things, fields: dict[str, Any]):
+def test_who_is_faster_other_or_elsewhere_is_evidence_alone_and_among_others(known: Things, fields: dict[str, Any], least: float):
     rng = np.random.default_rng(2)
     for others in (0, 6):
         usual = [walker(rng, number) for number in range(2, 2 + others)]
-        assert evidence(known, walker(rng, **fields), *usual) > evidence(known, walker(rng), *usual) + 2
+        same = walker(rng)
+        assert evidence(known, replace(same, **fields)) > evidence(known, same) + least
+        assert evidence(known, replace(same, speed=0.8), *usual) > evidence(known, same, *usual) + 2
 
 
 def test_nobody_is_no_evidence(known: Things):
