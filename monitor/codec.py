@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final
 
@@ -26,10 +27,12 @@ from monitor.messages import (
     Frame,
     Learned,
     Message,
+    Presence,
     Pressure,
     Progress,
     Ref,
     Score,
+    Sighting,
     Sound,
     Stamped,
     Topic,
@@ -105,7 +108,8 @@ def payload_bytes(message: Message) -> int:
     if isinstance(message, Sound):
         return len(message.pcm)
     if isinstance(message, Embedding):
-        return len(message.vector) + len(message.grid) + len(message.motion)
+        looks = sum(len(thing.look) for thing in message.things or ())
+        return len(message.vector) + len(message.grid) + len(message.motion) + looks
     if isinstance(message, Learned):
         return len(message.data)
     return 0
@@ -152,15 +156,18 @@ def _content_fault(message: Message) -> str:  # noqa: PLR0911 - one line a class
             return "" if message.pcm and len(message.pcm) % 2 == 0 else "has no whole samples"
         case Embedding():
             fine = message.vector and all(map(_are_halves, (message.vector, message.grid, message.motion)))
-            return _inner_fault(message.transcript) if fine else "has a vector that is empty, cut or not finite"
+            if not fine:
+                return "has a vector that is empty, cut or not finite"
+            return _thing_fault(message.things or ()) or _inner_fault(message.transcript)
         case Transcript():
             return _word_fault(message.words) or _share_fault(message.confidence, message.no_speech)
         case Score():
             parts = [value for judgement in message.judgements for value in judgement.parts.values()]
             shares = [judgement.probability for judgement in message.judgements]
-            return _share_fault(*shares) or _number_fault(*parts) or _inner_fault(*message.transcripts)
+            return _share_fault(*shares) or _number_fault(*parts) or _thing_fault(message.things) or _inner_fault(*message.transcripts)
         case Alert():
-            return _word_fault(message.words) or _share_fault(message.probability) or _number_fault(*message.parts.values())
+            parts = [*message.parts.values()]
+            return _word_fault(message.words) or _share_fault(message.probability) or _number_fault(*parts) or _thing_fault(message.things)
         case Progress():
             return "" if _is_time(message.at) and all(part.partition >= 0 <= part.records for part in message.behind) else _BEHIND_FAULT
         case CameraState() | DeadLetter() | Learned() | Pressure():
@@ -171,6 +178,15 @@ def _content_fault(message: Message) -> str:  # noqa: PLR0911 - one line a class
 
 def _inner_fault(*transcripts: Transcript | None) -> str:
     return next((fault for transcript in transcripts if transcript and (fault := _fault(transcript))), "")
+
+
+def _thing_fault(things: Sequence[Presence]) -> str:
+    for thing in things:
+        if isinstance(thing, Sighting) and not _are_halves(thing.look):
+            return "has a thing whose look is cut or not finite"
+        if fault := _number_fault(*thing.box, thing.speed or 0.0, thing.dwell_s) or _share_fault(thing.confidence):
+            return fault
+    return ""
 
 
 def _word_fault(words: tuple[Word, ...]) -> str:

@@ -146,6 +146,8 @@ class Models(Section):
     fusion: str = "fusion-default"
     picture_text: str = ""
     """A SigLIP or CLIP for `alerts.look_for`: a folder, or a hub's repository; left out, what the packages carry is used."""
+    objects: Literal["auto", "on", "off"] = "auto"
+    """Look for people and things in every picture; `auto`: if the weights are there (`scenewatch models --fetch`)."""
     threads: int = Field(0, ge=0, le=64)
     """Threads a model may use; 0 lets it choose."""
 

@@ -354,6 +354,7 @@ def _evidence(score: Score, judgement: Judgement, rule: Rule, *, spoken: bool) -
         parts=tuple(judgement.parts.items()),
         said=tuple(Said(at=each.at, text=each.text, words=each.words) for each in score.transcripts if spoken),
         key_frame=score.key_frame,
+        things=score.things,
         frames=score.frames,
         sounds=score.sounds,
         models=score.models,

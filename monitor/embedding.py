@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
@@ -15,8 +16,9 @@ from monitor.errors import MessageError
 from monitor.hearing import WINDOW, SoundEncoder
 from monitor.jpeg import Image, decode_jpeg
 from monitor.language import TextEncoder
-from monitor.messages import SOUND_HZ, Embedding, Frame, Mark, Message, Modality, Ref, Sound, Transcript, pack
+from monitor.messages import SOUND_HZ, Embedding, Frame, Mark, Message, Modality, Ref, Sighting, Sound, Transcript, pack
 from monitor.pressure import AllTaken
+from monitor.sightings import Sightings
 from monitor.vision import PictureEncoder
 
 Item: TypeAlias = Embedding | Mark
@@ -57,6 +59,9 @@ class Takes(Protocol):
 
     def takes_frame(self, captured: float) -> bool:
         """Whether this frame is."""
+
+    def takes_things(self, captured: float) -> bool:
+        """Whether it is to look for people and things in this frame."""
 
     def takes_every_sound(self, captured: float) -> bool:
         """Whether every sound is, or every other one."""
@@ -137,9 +142,14 @@ class Sounds:
             self.forget(mark.camera)
 
 
-def pictures(encoder: PictureEncoder, records: Sequence[Record[Message]], takes: Takes = ALL) -> Encoded:
-    """Encode the frames among records of `video`, over all cameras; `takes` is asked of each when it is its turn."""
-    parts = [_pictures(encoder, part, takes) for part in _parts(records, encoder.at_once)]
+def pictures(
+    encoder: PictureEncoder, records: Sequence[Record[Message]], takes: Takes = ALL, sightings: Sightings | None = None
+) -> Encoded:
+    """Encode the frames among records of `video`, over all cameras; `takes` is asked of each when it is its turn.
+
+    With `sightings`, people and things are looked for too.
+    """
+    parts = [_pictures(encoder, part, takes, sightings) for part in _parts(records, encoder.at_once)]
     return Encoded(
         Modality.PICTURE,
         tuple(item for part in parts for item in part.items),
@@ -152,8 +162,9 @@ def _parts(records: Sequence[Record[Message]], size: int) -> Iterator[Sequence[R
     return (records[first : first + size] for first in range(0, len(records), size))
 
 
-def _pictures(encoder: PictureEncoder, records: Sequence[Record[Message]], takes: Takes) -> Encoded:
+def _pictures(encoder: PictureEncoder, records: Sequence[Record[Message]], takes: Takes, sightings: Sightings | None) -> Encoded:
     images: list[Image] = []
+    things: list[tuple[Sighting, ...] | None] = []
     slots: list[Record[Message] | Mark] = []
     rejected: list[Rejected] = []
     left_out: list[Frame] = []
@@ -165,14 +176,17 @@ def _pictures(encoder: PictureEncoder, records: Sequence[Record[Message]], takes
             case Frame() as frame:
                 try:
                     images.append(decode_jpeg(frame.jpeg))
+                    things.append(_things(sightings, frame, images[-1], takes))
                     slots.append(record)
                 except MessageError as error:
                     rejected.append(Rejected(frame, record.ref, error))
                     slots.append(passed(frame, Modality.PICTURE))
             case Mark() as mark:
+                if sightings:
+                    sightings.passed(mark)
                 slots.append(mark)
     features = encoder(images)
-    items = _joined(_fill(slots, features.vectors, Modality.PICTURE, encoder.name, features.grids), features.joint)
+    items = _joined(_fill(slots, features.vectors, Modality.PICTURE, encoder.name, features.grids, things), features.joint)
     return Encoded(Modality.PICTURE, items, tuple(rejected), tuple(left_out))
 
 
@@ -182,6 +196,27 @@ def _joined(items: tuple[Item, ...], joint: npt.NDArray[np.float32] | None) -> t
         return items
     places = iter(joint)
     return tuple(msgspec.structs.replace(item, joint=pack(next(places))) if isinstance(item, Embedding) else item for item in items)
+
+
+def _things(sightings: Sightings | None, frame: Frame, image: Image, takes: Takes) -> tuple[Sighting, ...] | None:
+    """People and things in a frame; None where nobody is to look for any."""
+    if sightings is None:
+        return None
+    if not takes.takes_things(frame.captured):
+        sightings.remember(frame, image)
+        return None
+    return sightings(frame, image)
+
+
+def remember(sightings: Sightings, records: Sequence[Record[Message]]) -> None:
+    """Take in frames that were looked at before: speeds in those that follow are measured from them."""
+    for record in records:
+        match record.message:
+            case Frame() as frame:
+                with suppress(MessageError):
+                    sightings.remember(frame, decode_jpeg(frame.jpeg))
+            case Mark() as mark:
+                sightings.passed(mark)
 
 
 def texts(encoder: TextEncoder, records: Sequence[Record[Message]]) -> Encoded:
@@ -202,6 +237,7 @@ def _fill(
     modality: Modality,
     model: str,
     grids: npt.NDArray[np.float32] | None = None,
+    things: Sequence[tuple[Sighting, ...] | None] = (),
 ) -> tuple[Item, ...]:
     """Put the vectors in the places of their records."""
     numbers = iter(range(len(vectors)))
@@ -211,12 +247,18 @@ def _fill(
             items.append(slot)
         else:
             number = next(numbers)
-            items.append(embedding(slot, modality, model, vectors[number], None if grids is None else grids[number]))
+            grid = None if grids is None else grids[number]
+            items.append(embedding(slot, modality, model, vectors[number], grid, things[number] if things else None))
     return tuple(items)
 
 
 def embedding(
-    record: Record[Message], modality: Modality, model: str, vector: npt.NDArray[np.float32], grid: npt.NDArray[np.float32] | None
+    record: Record[Message],
+    modality: Modality,
+    model: str,
+    vector: npt.NDArray[np.float32],
+    grid: npt.NDArray[np.float32] | None,
+    things: tuple[Sighting, ...] | None = None,
 ) -> Embedding:
     """One embedding with the times of what it was made of."""
     message = record.message
@@ -231,6 +273,7 @@ def embedding(
         vector=pack(vector),
         grid=b"" if grid is None else pack(grid),
         motion=message.motion if isinstance(message, Frame) else b"",
+        things=things,
         source=record.ref,
         transcript=message if isinstance(message, Transcript) else None,
         model=model,

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Final
 
-from monitor.messages import Alert, Modality, Phase, Reasons, Ref, Severity, Word
+from monitor.described import described
+from monitor.messages import Alert, Modality, Phase, Presence, Reasons, Ref, Severity, Word
 from monitor.sentences import sentence
 
 NOTABLE: Final = 0.01
@@ -43,6 +44,7 @@ class Evidence:
     detail: str = ""
     """Why a camera is in its state."""
     key_frame: Ref | None = None
+    things: tuple[Presence, ...] = ()
     frames: tuple[Ref, ...] = ()
     sounds: tuple[Ref, ...] = ()
     models: tuple[str, ...] = ()
@@ -120,12 +122,20 @@ class Incident:
             severity=peak.severity,
             probability=peak.probability,
             summary=sentence(
-                peak.camera, peak.kind, phase, peak.probability, dict(peak.parts), text or peak.detail, self.until - self.first.at
+                peak.camera,
+                peak.kind,
+                phase,
+                peak.probability,
+                dict(peak.parts),
+                text or peak.detail,
+                self.until - self.first.at,
+                described(peak.things),
             ),
             parts=dict(peak.parts),
             words=tuple(word for each in self.said for word in each.words),
             text=text,
             key_frame=peak.key_frame,
+            things=peak.things,
             frames=peak.frames,
             sounds=peak.sounds,
             models=peak.models,

@@ -73,8 +73,12 @@ def save(graph: Graph, path: Path) -> None:
     openvino.save_model(graph, path, compress_to_fp16=False)
 
 
-def load(path: Path, threads: int, properties: Properties = MappingProxyType({})) -> openvino.InferRequest:
+def load(
+    path: Path, threads: int, properties: Properties = MappingProxyType({}), shape: Sequence[int] | None = None
+) -> openvino.InferRequest:
     """Read a graph and compile it for the CPU, for one input at a time; 0 threads: as many as it likes. Raises ModelError.
+
+    With `shape` its one input is given that shape.
 
     It has inferred once when this returns. If two threads do so for the first time together, OpenVINO 2026.4's bindings hang: one
     holds Python's lock and waits for a table that the other is making, which waits for Python's lock. The first real inference
@@ -83,7 +87,10 @@ def load(path: Path, threads: int, properties: Properties = MappingProxyType({})
     chosen = {"PERFORMANCE_HINT": "LATENCY", **properties, **({"INFERENCE_NUM_THREADS": threads} if threads else {})}
     core = openvino.Core()
     try:
-        request = core.compile_model(core.read_model(path), "CPU", chosen).create_infer_request()
+        graph = core.read_model(path)
+        if shape is not None:
+            graph.reshape(openvino.PartialShape([*shape]))
+        request = core.compile_model(graph, "CPU", chosen).create_infer_request()
         request.infer([_nothing(port) for port in request.model_inputs], share_inputs=True)
     except RuntimeError as error:
         raise ModelError(f"{path} can't be read: {error}. Remove {path.parent}: it is made again.") from error

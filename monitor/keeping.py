@@ -19,14 +19,16 @@ import structlog
 
 from monitor.errors import MessageError
 from monitor.messages import MAX_BYTES, Modality
-from monitor.normality import KINDS, Lane, Moment, Normality, PictureWatcher, SoundWatcher
+from monitor.normality import KINDS, Lane, Moment, Normality, Pictured, PictureWatcher, SoundWatcher
 from monitor.novelty import Heard, Places, Seen, Sounds
 from monitor.tails import Tail
+from monitor.things import Met, Things
 
 log: Any = structlog.get_logger()
 
-VERSION: Final = b"scenewatch-normality-1"
-CLASSES: Final = {cls.__name__: cls for cls in (Lane, PictureWatcher, SoundWatcher, Places, Sounds, Tail, Moment, Seen, Heard)}
+VERSION: Final = b"scenewatch-normality-2"
+KEPT: Final = (Lane, PictureWatcher, SoundWatcher, Places, Sounds, Things, Tail, Moment, Pictured, Seen, Met, Heard)
+CLASSES: Final = {cls.__name__: cls for cls in KEPT}
 DIGEST: Final = 16
 ROOM: Final = MAX_BYTES - 1024
 LARGEST: Final = 256 * 2**20

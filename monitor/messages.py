@@ -148,6 +148,38 @@ class Transcript(Stamped, frozen=True, kw_only=True, gc=False, tag="transcript")
     model: str = ""
 
 
+class Pose(StrEnum):
+    """How a person holds himself."""
+
+    STANDING = "standing"
+    LYING = "lying"
+
+
+class Presence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A person or thing that a picture shows."""
+
+    label: str
+    """One of the detector's kinds: `person`, `car` …"""
+    confidence: float
+    box: tuple[float, float, float, float]
+    """Left, top, right, bottom, as shares of the picture."""
+    speed: float | None = None
+    """Heights of the picture per second; None where no picture came just before."""
+    pose: Pose | None = None
+    """Of a person; None where it can't be said."""
+    track: int = 0
+    """The same number in several pictures of a camera is the same person or thing; 0 for what is too unsure to be followed."""
+    dwell_s: float = 0.0
+    """For how long it has been there."""
+
+
+class Sighting(Presence, frozen=True, kw_only=True, gc=False):
+    """What normality learns from beside: what it looks like."""
+
+    look: bytes = b""
+    """float16 [`monitor.objects.LOOK`]: the detector's features of its box."""
+
+
 class Embedding(Stamped, frozen=True, kw_only=True, gc=False, tag="embedding"):
     """What an encoder made of one frame, one second of sound, or one utterance."""
 
@@ -160,6 +192,8 @@ class Embedding(Stamped, frozen=True, kw_only=True, gc=False, tag="embedding"):
     """Pictures only: the frame's own `motion`."""
     joint: bytes = b""
     """Pictures only, where `models.picture_text` is set: float16 [its width], the place in the joint space of pictures and texts."""
+    things: tuple[Sighting, ...] | None = None
+    """Pictures only: people and things in it, the surest first; None where nobody looked for any."""
     source: Ref | None = None
     transcript: Transcript | None = None
     """Text only: the words that the vector stands for."""
@@ -219,6 +253,8 @@ class Score(Stamped, frozen=True, kw_only=True, gc=False, tag="score"):
     sounds: tuple[Ref, ...] = ()
     key_frame: Ref | None = None
     """The frame nearest to what speaks for the strongest judgement."""
+    things: tuple[Presence, ...] = ()
+    """People and things in the key frame, the surest first."""
     transcripts: tuple[Transcript, ...] = ()
     models: tuple[str, ...] = ()
 
@@ -257,6 +293,8 @@ class Alert(Stamped, frozen=True, kw_only=True, gc=False, tag="alert"):
     words: tuple[Word, ...] = ()
     text: str = ""
     key_frame: Ref | None = None
+    things: tuple[Presence, ...] = ()
+    """People and things in the key frame, the surest first."""
     frames: tuple[Ref, ...] = ()
     sounds: tuple[Ref, ...] = ()
     models: tuple[str, ...] = ()

@@ -4,8 +4,9 @@ A sample is judged before it is learned, so the scores of the past are honest on
 are the measure: `monitor.tails` says what share r of this camera's ordinary moments scores as high. A judgement's
 probability is prior / (prior + r): the posterior for a moment that, if it is none of the ordinary ones, would always
 score so high. With the prior of 1 in 1,000, probability 0.5 is a score that one ordinary moment in a thousand reaches, 0.8
-one in four thousand, 0.9 one in nine thousand. For pictures there are two ways to be unusual, whose odds add up: looking unlike
-anything seen at that place while it moves, and looking so while it stays.
+one in four thousand, 0.9 one in nine thousand. For pictures there are three ways to be unusual, whose odds add up: looking unlike
+anything seen at that place while it moves, looking so while it stays, and people and things that are faster, look other or are
+elsewhere than those that this camera knows (`monitor.things`), where they are looked for.
 
 Until `warm_up_s` of a modality have come it is not judged: from its first part come metric and first examples, from the
 rest the scores. Afterwards it goes on learning, a quarter of an hour behind: so an incident doesn't teach that it is usual
@@ -29,6 +30,7 @@ from monitor.messages import Embedding, Judgement, Modality, floats
 from monitor.motion import CELLS
 from monitor.novelty import CHANNELS, PLACES, Heard, Places, Seen, Sounds
 from monitor.tails import Tail, probability
+from monitor.things import Met, Things
 
 Floats = npt.NDArray[np.float32]
 
@@ -38,6 +40,12 @@ PRIOR: Final = 1e-3
 """Of a moment to be none of the ordinary ones."""
 PRIOR_STAYS: Final = 1e-3
 """The same for something that looks unusual and stays: rarer, and easier to be sure of, because it waits."""
+PRIOR_THINGS: Final = 1e-3
+"""The same for people and things; …"""
+PRIOR_BESIDE: Final = 1e-5
+"""… where these are looked for, the same for places: what is new there is mostly they, and they are judged better by themselves."""
+THINGS_LEAST: Final = 0.5
+"""Evidence against people and things that varies less is not worth more."""
 PULL: Final = 0.25
 """Exponent of restlessness: what moves counts more as "moves", less as "stays"."""
 PICTURES: Final = 8
@@ -65,15 +73,28 @@ SETTLE: Final = 600
 
 
 @dataclass(frozen=True, slots=True)
+class Pictured:
+    """What a picture teaches: its places, and its people and things, if they were looked for."""
+
+    seen: Seen
+    met: Met | None
+
+
+@dataclass(frozen=True, slots=True)
 class Moment:
     """One sample as it was judged, and what is learned from it if nothing unusual follows soon."""
 
     time: float
-    odds: float
-    """That it is none of the ordinary ones."""
+    ways: tuple[float, ...]
+    """The odds that it is none of the ordinary ones, one a way to be unusual."""
     scores: tuple[float | None, ...]
-    """One a tail; None where there was too little to average over."""
-    lesson: Seen | Heard
+    """One a way; None where there was too little to average over."""
+    lesson: Pictured | Heard
+
+    @property
+    def odds(self) -> float:
+        """That it is none of the ordinary ones, in whatever way."""
+        return sum(self.ways)
 
 
 class Watcher(Protocol):
@@ -93,28 +114,41 @@ class Watcher(Protocol):
 
 
 class PictureWatcher:
-    """Pictures: by place, what moves and what stays."""
+    """Pictures: by place, what moves and what stays; and people and things by themselves."""
 
     def __init__(self, memory: int, items: list[Embedding]) -> None:
         motions = [floats(item.motion)[: CELLS * CELLS] for item in items if item.motion]
         grids = np.stack([_grid(item) for item in items])
         self._places = Places(memory, grids, np.stack(motions) if motions else np.empty((0, CELLS * CELLS), np.float32))
-        self._tails = (Tail(0.1), Tail(0.1, 0.15 * self._places.least))
+        self._tails = (Tail(0.1), Tail(0.1, 0.15 * self._places.least), Tail(0.1, THINGS_LEAST))
         self._usual, self._samples = np.zeros(PLACES, np.float32), 0
+        looked = [item.things for item in items if item.things is not None]
+        self._things = Things(memory, looked) if looked else None
         self.restart()
 
     def restart(self) -> None:
         """Forget what was averaged over."""
         self._moving: deque[float] = deque(maxlen=PICTURES)
         self._staying: deque[tuple[float, Floats]] = deque()
+        if self._things is not None:
+            self._things.restart()
 
     def judge(self, item: Embedding) -> Moment:
         """How unusual this picture is, with those before it."""
         seen = self._places.see(_grid(item), item.at)
         pull = self._places.restless(floats(item.motion)[: CELLS * CELLS]) ** np.float32(PULL)
-        scores = self._moved(float((seen.distances * pull).max())), self._stayed(seen.distances / pull, item)
+        met = None if self._things is None or item.things is None else self._things.see(item.things, item.at)
+        scores = self._moved(float((seen.distances * pull).max())), self._stayed(seen.distances / pull, item), self._met(met, item)
         rarities = [1.0 if score is None else tail.rarity(score) for tail, score in zip(self._tails, scores, strict=True)]
-        return Moment(item.at, PRIOR / rarities[0] + PRIOR_STAYS / rarities[1], scores, seen)
+        priors = (PRIOR, PRIOR_STAYS, 0.0) if met is None else (PRIOR_BESIDE, PRIOR_BESIDE, PRIOR_THINGS)
+        ways = tuple(prior / rarity for prior, rarity in zip(priors, rarities, strict=True))
+        return Moment(item.at, ways, scores, Pictured(seen, met))
+
+    def _met(self, met: Met | None, item: Embedding) -> float | None:
+        """The evidence against a picture's people and things; None where nobody looked for them."""
+        if self._things is None or met is None or item.things is None:
+            return None
+        return self._things.strangeness(item.things, met)
 
     def _moved(self, strongest: float) -> float | None:
         """The average of the last pictures' strongest place; None while there are too few."""
@@ -135,14 +169,19 @@ class PictureWatcher:
 
     def measure(self, moment: Moment) -> None:
         """Count a moment's scores among the ordinary ones."""
+        assert isinstance(moment.lesson, Pictured)
         for tail, score in zip(self._tails, moment.scores, strict=True):
             if score is not None:
                 tail.add(score)
+        if self._things is not None and moment.lesson.met is not None:
+            self._things.measure(moment.lesson.met)
 
     def learn(self, moment: Moment) -> None:
         """Keep a moment as an example."""
-        assert isinstance(moment.lesson, Seen)
-        self._places.learn(moment.lesson)
+        assert isinstance(moment.lesson, Pictured)
+        self._places.learn(moment.lesson.seen)
+        if self._things is not None and moment.lesson.met is not None:
+            self._things.learn(moment.lesson.met)
 
 
 class SoundWatcher:
@@ -165,7 +204,7 @@ class SoundWatcher:
         heard = self._sounds.hear(floats(item.vector), item.at)
         self._recent.append(heard.factor)
         score = float(np.mean(self._recent)) if len(self._recent) == SOUNDS else None
-        return Moment(item.at, 0.0 if score is None else PRIOR / self._tail.rarity(score), (score,), heard)
+        return Moment(item.at, (0.0 if score is None else PRIOR / self._tail.rarity(score),), (score,), heard)
 
     def measure(self, moment: Moment) -> None:
         """Count a moment's score among the ordinary ones."""
@@ -197,7 +236,8 @@ class Lane:
     stride: int = 1
     waiting: list[Embedding] = field(default_factory=list)
     watcher: Watcher | None = None
-    odds: float = 0.0
+    ways: tuple[float, ...] = ()
+    """The odds that the newest sample is none of the ordinary ones, one a way to be unusual."""
     soon: deque[Moment] = field(default_factory=deque)
     later: deque[Moment] = field(default_factory=deque)
 
@@ -222,7 +262,7 @@ class Lane:
             if item.at - self.ended > GAP_S:
                 self.watcher.restart()
             moment = self.watcher.judge(item)
-            self.odds = moment.odds
+            self.ways = moment.ways
             self._ponder(self.watcher, moment)
         before = self.ended if math.isfinite(self.ended) else item.at
         self.seconds += min(max(item.until - before, 0.0), GAP_S)
@@ -287,7 +327,7 @@ class Normality:
             lane = self._lanes[modality]
             lane.take(items[modality])
             if items[modality] and not lane.learning:
-                chance = probability(lane.odds)
+                chance = probability(sum(lane.ways))
                 judgements.append(Judgement(kind=kind, probability=chance, parts={modality: chance}))
         learning = any(self._lanes[modality].learning for modality in window.modalities if modality in KINDS)
         return tuple(judgements), learning

@@ -9,9 +9,12 @@ somebody is.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import cv2
 import numpy as np
@@ -19,12 +22,15 @@ import numpy.typing as npt
 
 from monitor import config, inference, tfjs
 from monitor.jpeg import Image
+from monitor.messages import pack
 from monitor.models import Located, locate
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Integers: TypeAlias = npt.NDArray[np.int64]
 Box: TypeAlias = tuple[float, float, float, float]
 """Left, top, right, bottom, as shares of the picture, 0 to 1."""
+Size: TypeAlias = tuple[int, int]
+"""Height and width in pixels."""
 
 WHOLE: Final[Box] = (0.0, 0.0, 1.0, 1.0)
 # fmt: off
@@ -40,6 +46,9 @@ LABELS: Final = (
 # fmt: on
 """COCO's 80 kinds, in the order of the network's channels."""
 DETECTOR_SIDE: Final = 512
+"""The square that the network was trained on."""
+SHAPES: Final = ((352, 640), (384, 576), (416, 544), (480, 480), (544, 416), (576, 384), (640, 352))
+"""Height and width of what the network is given: it is convolutional, and each costs the same; the one most like the picture is taken."""
 STRIDE: Final = 4
 """A cell of the heat map is so many pixels wide."""
 THRESHOLD: Final = 0.3
@@ -68,6 +77,11 @@ KEY_POINTS: Final = (
     "right ankle",
 )
 """COCO's, in the network's order; left and right are the person's own."""
+LOOK_BANDS: Final = 3
+"""What a thing looks like is averaged over so many bands of its box, from its top to its bottom."""
+LOOK: Final = 128 * LOOK_BANDS
+"""Numbers of a look."""
+
 POSER_SIDE: Final = 192
 CELLS: Final = 48
 """The heat maps' sides."""
@@ -89,6 +103,8 @@ class Thing:
     """One of LABELS."""
     confidence: float
     box: Box
+    look: bytes = b""
+    """float16 [LOOK]: the network's last features, of which it made label and box, averaged over the box in bands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,12 +133,22 @@ class Detector:
 
     def __init__(self, located: Located, threads: int) -> None:
         self.name = located.version
-        self._request = inference.load(inference.kept(located, _centernet, *CODE), threads)
+        self._load = partial(inference.load, inference.kept(located, _centernet, *CODE), threads)
+        self._requests: dict[Size, Any] = {}
 
-    def __call__(self, image: Image, threshold: float = THRESHOLD) -> list[Thing]:
-        """What an RGB picture of any size shows, the surest first; at most 100 things."""
-        result = self._request.infer(resized(image, DETECTOR_SIDE)[np.newaxis], share_inputs=True, share_outputs=True)
-        return things(result[0][0], result[1][0], threshold)
+    def __call__(self, image: Image, threshold: float = THRESHOLD, kinds: Collection[str] = LABELS) -> list[Thing]:
+        """What an RGB picture of any size shows, the surest first; at most 100 things, and of them those of some kinds."""
+        size = shape_for(image)
+        result = self._request(size).infer(resized(image, size)[np.newaxis], share_inputs=True, share_outputs=True)
+        heat, sides, features = (result[number][0] for number in range(3))
+        wanted = (thing for thing in things(heat, sides, threshold) if thing.label in kinds)
+        return [replace(thing, look=pack(look(features, thing.box))) for thing in wanted]
+
+    def _request(self, size: Size) -> Any:
+        """The network for pictures of this shape, made when the first one comes."""
+        if size not in self._requests:
+            self._requests[size] = self._load(shape=(1, *size, 3))
+        return self._requests[size]
 
 
 class Poser:
@@ -151,12 +177,32 @@ def poser(models: config.Models) -> Poser:
     return Poser(locate("movenet-lightning"), models.threads)
 
 
-def resized(image: Image, side: int) -> Image:
-    """The whole picture as a square [side, side, 3]; by area where it shrinks, so that nothing aliases."""
-    if image.shape[:2] == (side, side):
+def shape_for(image: Image) -> Size:
+    """The one of SHAPES that distorts a picture least."""
+    height, width = image.shape[:2]
+    return min(SHAPES, key=lambda shape: abs(math.log(shape[1] / shape[0] * height / width)))
+
+
+def resized(image: Image, size: Size) -> Image:
+    """The whole picture as [height, width, 3]; by area where it shrinks, so that nothing aliases."""
+    if image.shape[:2] == size:
         return image
-    method = cv2.INTER_AREA if max(image.shape[:2]) > side else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (side, side), interpolation=method), np.uint8)
+    method = cv2.INTER_AREA if image.shape[0] > size[0] or image.shape[1] > size[1] else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, size[::-1], interpolation=method), np.uint8)
+
+
+def look(features: Floats, box: Box) -> Floats:
+    """Features [128, h, w] of a picture, averaged over a box in bands: [LOOK], the top band first."""
+    rows = np.linspace(box[1], box[3], LOOK_BANDS + 1) * features.shape[1]
+    left, right = _cells(box[0] * features.shape[2], box[2] * features.shape[2], features.shape[2])
+    bands = [_cells(top, bottom, features.shape[1]) for top, bottom in pairwise(rows)]
+    return np.concatenate([features[:, top:bottom, left:right].mean((1, 2)) for top, bottom in bands])
+
+
+def _cells(low: float, high: float, cells: int) -> tuple[int, int]:
+    """The cells that a span covers, at least one."""
+    first = min(int(low), cells - 1)
+    return first, max(first + 1, min(math.ceil(high), cells))
 
 
 def things(heat: Floats, sides: Floats, threshold: float) -> list[Thing]:
@@ -228,7 +274,7 @@ def crop(image: Image, square: Square) -> Image:
     canvas = np.zeros((square.side, square.side, 3), np.uint8)
     if left < right and top < bottom:
         canvas[top - square.top : bottom - square.top, left - square.left : right - square.left] = image[top:bottom, left:right]
-    return resized(canvas, POSER_SIDE)
+    return resized(canvas, (POSER_SIDE, POSER_SIDE))
 
 
 def decode(heat: Floats, centres: Floats, expected: Floats, offsets: Floats) -> Floats:
@@ -262,8 +308,8 @@ def _graph(located: Located, entry: str, side: int, ends: tuple[str, ...]) -> in
 
 
 def _centernet(located: Located) -> inference.Graph:
-    """Up to the heat map and the distances: OpenVINO's TopK, which comes next, would take most of the time."""
-    return _graph(located, "tower_0/images", DETECTOR_SIDE, ("tower_0/Sigmoid", "tower_0/wh"))
+    """Up to the heat map, the distances and the features of both: OpenVINO's TopK, which comes next, would take most of the time."""
+    return _graph(located, "tower_0/images", DETECTOR_SIDE, ("tower_0/Sigmoid", "tower_0/wh", "tower_0/CenternetHead/mul"))
 
 
 def _movenet(located: Located) -> inference.Graph:

@@ -19,6 +19,10 @@ STAGES: Final = frozenset({"encode", "transcribe", "fuse", "alert"})
 """Whose lag counts."""
 
 
+THINGS_LAG_S: Final = 1.0
+"""In pictures that are older than this nobody looks for people and things."""
+
+
 class Step(IntEnum):
     """What is taken; each less than the one before."""
 
@@ -140,6 +144,10 @@ class Relief:
         step, old = self._look(captured)
         return step is Step.ALL or not old
 
+    def takes_things(self, captured: float) -> bool:
+        """Whether it is worth the time to look for people and things in a frame: nothing else takes so long, so this is left out first."""
+        return self.wall() - captured <= THINGS_LAG_S
+
     def takes_every_sound(self, captured: float) -> bool:
         """Whether every sound is worth the time; else every other one, which is heard with the one before it."""
         return self._look(captured)[0] is Step.ALL
@@ -156,6 +164,11 @@ class AllTaken:
 
     def takes_frame(self, captured: float) -> bool:
         """Every frame."""
+        del captured
+        return True
+
+    def takes_things(self, captured: float) -> bool:
+        """Everything in it."""
         del captured
         return True
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import numpy as np
 
 from monitor.align import Window
-from monitor.messages import Embedding, Judgement, Ref, Score, floats
+from monitor.described import BELIEVED
+from monitor.messages import Embedding, Judgement, Presence, Ref, Score, floats
 from monitor.motion import CELLS
+
+SHOWN: Final = 16
+"""So many people and things of a picture are told, the surest ones."""
 
 
 def score(
@@ -26,6 +31,7 @@ def score(
     pictures, one number each; without it the key frame is the one that moved most.
     """
     transcripts = tuple(text.transcript for text in window.texts if text.transcript is not None)
+    key = _key_picture(window.pictures, attention or [movement(picture) for picture in window.pictures])
     inputs = (*window.pictures, *window.sounds, *window.texts)
     named = (*models, *(item.model for item in inputs), *(transcript.model for transcript in transcripts))
     return Score(
@@ -40,7 +46,8 @@ def score(
         learning=learning,
         frames=_sources(window.pictures),
         sounds=_sources(window.sounds),
-        key_frame=_key_frame(window.pictures, attention or [movement(picture) for picture in window.pictures]),
+        key_frame=None if key is None else key.source,
+        things=() if key is None else shown(key),
         transcripts=transcripts,
         models=tuple(dict.fromkeys(name for name in named if name)),
     )
@@ -51,10 +58,17 @@ def movement(picture: Embedding) -> float:
     return float(np.nansum(floats(picture.motion)[: CELLS * CELLS]))
 
 
-def _key_frame(pictures: Sequence[Embedding], weights: Sequence[float]) -> Ref | None:
-    """Where the heaviest picture lies, of equals the newest; a picture that came without a reference can't be shown."""
-    shown = [(weight, index) for index, (picture, weight) in enumerate(zip(pictures, weights, strict=True)) if picture.source is not None]
-    return pictures[max(shown)[1]].source if shown else None
+def shown(picture: Embedding) -> tuple[Presence, ...]:
+    """People and things in a picture that are sure enough to be shown, without what they look like."""
+    fields = Presence.__struct_fields__
+    sure = [thing for thing in picture.things or () if thing.confidence >= BELIEVED]
+    return tuple(Presence(**{field: getattr(thing, field) for field in fields}) for thing in sure[:SHOWN])
+
+
+def _key_picture(pictures: Sequence[Embedding], weights: Sequence[float]) -> Embedding | None:
+    """The heaviest picture, of equals the newest; a picture that came without a reference can't be shown."""
+    held = [(weight, index) for index, (picture, weight) in enumerate(zip(pictures, weights, strict=True)) if picture.source is not None]
+    return pictures[max(held)[1]] if held else None
 
 
 def _sources(items: Sequence[Embedding]) -> tuple[Ref, ...]:

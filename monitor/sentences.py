@@ -27,13 +27,23 @@ LONGEST: Final = 160
 """Characters of speech or detail that a sentence quotes."""
 
 
-def sentence(camera: str, kind: str, phase: Phase, probability: float, parts: Mapping[Modality, float], quote: str, seconds: float) -> str:
-    """Say what happens, how sure that is, and by which sense it is known; `seconds` is how long it has lasted."""
+def sentence(
+    camera: str,
+    kind: str,
+    phase: Phase,
+    probability: float,
+    parts: Mapping[Modality, float],
+    quote: str,
+    seconds: float,
+    seen: str = "",
+) -> str:
+    """Say what happens, who is there, how sure that is, and by which sense it is known; `seconds` is how long it has lasted."""
     said = f" ({_shortened(quote)})" if kind.startswith("camera:") and quote else f' ("{_shortened(quote)}")' if quote else ""
     sure = "" if probability >= 1 else f"{'at most ' if phase is Phase.END else ''}{_percent(probability)} probable"
     how = ", ".join(each for each in (_lasting(phase, seconds), sure) if each)
     by = "" if phase is Phase.END else _parts(parts)
-    return f"{camera}: {_happens(kind)}{said}{', ' if how else ''}{how}{by}"
+    shown = f"; in the picture {seen}{';' if how else ''} " if seen else ", " if how else ""
+    return f"{camera}: {_happens(kind)}{said}{shown}{how}{by}".rstrip()
 
 
 def _happens(kind: str) -> str:

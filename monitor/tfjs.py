@@ -213,9 +213,16 @@ def _resized(builder: _Builder, node: Node) -> Any:
     if node.attr["align_corners"].b:
         raise ValueError(f"{node.name}: aligned corners are not known")
     mode = "half_pixel" if node.attr["half_pixel_centers"].b else "asymmetric"
-    size = builder.constant(node, 1).astype(np.int64)
-    return ops.interpolate(
-        builder.of(node, 0), size, mode="linear_onnx", shape_calculation_mode="sizes", coordinate_transformation_mode=mode, axes=[2, 3]
+    small = builder.of(node, 0)
+    sides = [small.get_output_partial_shape(0)[axis].get_length() for axis in (2, 3)]
+    times = (builder.constant(node, 1) / sides).astype(np.float32)
+    return ops.interpolate(  # by a factor, so that the graph can be reshaped
+        small,
+        times.astype(np.float32),
+        mode="linear_onnx",
+        shape_calculation_mode="scales",
+        coordinate_transformation_mode=mode,
+        axes=[2, 3],
     )
 
 

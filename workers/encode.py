@@ -10,19 +10,26 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from heapq import merge
-from typing import Final
+from typing import Any, Final
+
+import structlog
 
 from monitor import config
 from monitor.bus import Bus, Record
 from monitor.codec import dead_letter
-from monitor.embedding import ALL, Encoded, Rejected, Sounds, Takes, pictures, texts
+from monitor.embedding import ALL, Encoded, Rejected, Sounds, Takes, pictures, remember, texts
+from monitor.errors import ModelError
 from monitor.hearing import SoundEncoder, sound_encoder
 from monitor.holding import Holding
 from monitor.language import TextEncoder, text_encoder
 from monitor.messages import DeadLetter, Frame, Message, Sound, Stamped, Topic
 from monitor.metrics import Metrics
+from monitor.objects import detector, poser
+from monitor.sightings import Sightings
 from monitor.vision import PictureEncoder, picture_encoder
 from workers.stage import READS, Stage
+
+log: Any = structlog.get_logger()
 
 STAGE: Final = "encode"
 LIMIT: Final = 64
@@ -38,18 +45,33 @@ class Encoders:
     picture: PictureEncoder
     sound: SoundEncoder
     text: TextEncoder
+    sightings: Sightings | None = None
+    """Looks for people and things, in the pictures' thread; None where nobody looks."""
 
 
 def load(models: config.Models) -> Encoders:
     """Load the encoders that the configuration names. Raises ModelError saying what to install."""
-    return Encoders(picture=picture_encoder(models), sound=sound_encoder(models), text=text_encoder(models))
+    return Encoders(picture=picture_encoder(models), sound=sound_encoder(models), text=text_encoder(models), sightings=sightings_of(models))
+
+
+def sightings_of(models: config.Models) -> Sightings | None:
+    """What looks for people and things, if the configuration wants it and, for `auto`, its weights are there. Raises ModelError."""
+    if models.objects == "off":
+        return None
+    try:
+        return Sightings(detector(models), poser(models))
+    except ModelError as error:
+        if models.objects == "on":
+            raise
+        log.warning("people and things are not looked for", reason=str(error))
+        return None
 
 
 async def run(bus: Bus, encoders: Encoders, metrics: Metrics, takes: Takes = ALL) -> None:
     """Encode what arrives, and pass the marks on behind what they promise; not what `takes` leaves out."""
-    sounds, holding = Sounds(encoders.sound, takes), Holding()
+    sounds, sightings, holding = Sounds(encoders.sound, takes), encoders.sightings, Holding()
     encodes: dict[Topic, Encode] = {
-        Topic.VIDEO: partial(pictures, encoders.picture, takes=takes),
+        Topic.VIDEO: partial(pictures, encoders.picture, takes=takes, sightings=sightings),
         Topic.AUDIO: sounds,
         Topic.TRANSCRIPTS: partial(texts, encoders.text),
     }
@@ -61,9 +83,14 @@ async def run(bus: Bus, encoders: Encoders, metrics: Metrics, takes: Takes = ALL
                 with metrics.stage_seconds.labels(STAGE).time():
                     for camera in holding.forget(batch.lost):
                         sounds.forget(camera)
+                        if sightings:
+                            sightings.forget(camera)
                     heard = [record for record in batch if record.ref.topic is Topic.AUDIO]
+                    seen = [record for record in batch if sightings and record.ref.topic is Topic.VIDEO]
                     if batch.again:
                         sounds.remember(heard)
+                        if sightings:
+                            remember(sightings, seen)
                     else:
                         tasks = []
                         async with asyncio.TaskGroup() as group:
@@ -71,9 +98,14 @@ async def run(bus: Bus, encoders: Encoders, metrics: Metrics, takes: Takes = ALL
                                 if records := [record for record in batch if record.ref.topic is topic]:
                                     tasks.append(group.create_task(_encoded(topic, records, encode, threads[topic], bus, metrics)))
                         await bus.publish(Topic.EMBEDDINGS, list(merge(*(task.result() for task in tasks), key=_captured)))
-                    for record in heard:
+                    for record in (*heard, *seen):
                         holding.saw(record)
-                    batches.keep(holding.keep(lambda _, camera: sounds.needed(camera)))
+                    batches.keep(holding.keep(partial(_needed, sounds, sightings)))
+
+
+def _needed(sounds: Sounds, sightings: Sightings | None, topic: Topic, camera: str) -> float:
+    """From what event time on a camera's records of a topic are needed."""
+    return sightings.needed(camera) if sightings and topic is Topic.VIDEO else sounds.needed(camera)
 
 
 async def _encoded(

@@ -30,11 +30,14 @@ from monitor.messages import (
     Message,
     Modality,
     Phase,
+    Pose,
+    Presence,
     Pressure,
     Progress,
     Ref,
     Score,
     Severity,
+    Sighting,
     Sound,
     Stamped,
     State,
@@ -78,6 +81,17 @@ TRANSCRIPTS = stamped(
     model=TEXT,
 )
 JUDGEMENT = st.builds(Judgement, kind=TEXT, probability=SHARE, parts=PARTS)
+SEEN: dict[str, st.SearchStrategy[Any]] = {
+    "label": TEXT,
+    "confidence": SHARE,
+    "box": st.tuples(SHARE, SHARE, SHARE, SHARE),
+    "speed": st.none() | NUMBER,
+    "pose": st.none() | st.sampled_from(Pose),
+    "track": st.integers(0, 2**40),
+    "dwell_s": NUMBER,
+}
+PRESENCES = st.lists(st.builds(Presence, **SEEN), max_size=2).map(tuple)
+SIGHTINGS = st.lists(st.builds(Sighting, **SEEN, look=st.just(b"") | HALVES), max_size=2).map(tuple)
 BEHIND = st.builds(Behind, partition=st.integers(0, 99), records=st.integers(0, 2**40), seconds=NUMBER)
 ANY: dict[type[Message], st.SearchStrategy[Any]] = {
     Frame: stamped(
@@ -107,6 +121,7 @@ ANY: dict[type[Message], st.SearchStrategy[Any]] = {
         vector=HALVES,
         grid=st.just(b"") | HALVES,
         motion=st.just(b"") | HALVES,
+        things=st.none() | SIGHTINGS,
         source=st.none() | REF,
         transcript=st.none() | TRANSCRIPTS,
         model=TEXT,
@@ -120,6 +135,7 @@ ANY: dict[type[Message], st.SearchStrategy[Any]] = {
         frames=REFS,
         sounds=REFS,
         key_frame=st.none() | REF,
+        things=PRESENCES,
         transcripts=st.lists(TRANSCRIPTS, max_size=2).map(tuple),
         models=MODELS,
     ),
@@ -136,6 +152,7 @@ ANY: dict[type[Message], st.SearchStrategy[Any]] = {
         words=WORDS,
         text=TEXT,
         key_frame=st.none() | REF,
+        things=PRESENCES,
         frames=REFS,
         sounds=REFS,
         models=MODELS,
@@ -238,6 +255,10 @@ def embedding(**fields: object) -> Embedding:
     return msgspec.structs.replace(good, **fields)
 
 
+def sighting(**fields: object) -> Sighting:
+    return msgspec.structs.replace(Sighting(label="person", confidence=0.9, box=(0, 0, 1, 1)), **fields)
+
+
 def transcript(**fields: object) -> Transcript:
     good = Transcript(camera="door", at=1, until=2, captured=3, modalities=(), text="a", language="en", confidence=1, no_speech=0)
     return msgspec.structs.replace(good, **fields)
@@ -272,6 +293,9 @@ NAN, INFINITE = float("nan"), float("inf")
         (Topic.EMBEDDINGS, embedding(grid=struct.pack("<e", NAN)), "vector"),
         (Topic.EMBEDDINGS, embedding(vector=struct.pack("<ee", 1, INFINITE)), "vector"),
         (Topic.EMBEDDINGS, embedding(transcript=transcript(confidence=NAN)), "probability"),
+        (Topic.EMBEDDINGS, embedding(things=(sighting(speed=NAN),)), "finite"),
+        (Topic.EMBEDDINGS, embedding(things=(sighting(confidence=2.0),)), "probability"),
+        (Topic.EMBEDDINGS, embedding(things=(sighting(look=b"123"),)), "look"),
         (Topic.TRANSCRIPTS, transcript(confidence=1.5), "probability"),
         (Topic.TRANSCRIPTS, transcript(words=(Word(text="a", at=NAN, until=1, probability=1),)), "word"),
         (Topic.SCORES, score(NAN), "probability"),

@@ -9,12 +9,29 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from records import handed_over, numbered
 
 from monitor.config import Alerts, Phrase, Rule
 from monitor.decide import Decider
 from monitor.holding import Holding
-from monitor.messages import Alert, CameraState, Judgement, Mark, Message, Modality, Phase, Score, Severity, State, Topic, Transcript, Word
+from monitor.messages import (
+    Alert,
+    CameraState,
+    Judgement,
+    Mark,
+    Message,
+    Modality,
+    Phase,
+    Pose,
+    Presence,
+    Score,
+    Severity,
+    State,
+    Topic,
+    Transcript,
+    Word,
+)
 
 HAS = (Modality.PICTURE, Modality.SOUND, Modality.TEXT)
 NEW, UPDATE, END = Phase.NEW, Phase.UPDATE, Phase.END
@@ -192,6 +209,13 @@ def test_the_same_records_again_are_told_once() -> None:
 def test_a_clock_that_is_set_back_begins_afresh() -> None:
     alerts = decided([*row(0.9, 0.9), *row(0.9, 0.9, begin=EPOCH - 10_000)])
     assert phases(alerts) == [NEW, END, NEW]
+
+
+def test_an_alert_says_and_shows_who_is_in_its_key_frame() -> None:
+    lying = Presence(label="person", confidence=0.9, box=(0.1, 0.7, 0.5, 0.9), pose=Pose.LYING)
+    (alert,) = decided(replace(one, things=(lying,)) for one in row(0.9, 0.9))
+    assert alert.things == (lying,)
+    assert "; in the picture a person lying; 90 % probable" in alert.summary
 
 
 def test_a_watched_phrase_is_an_incident_with_its_words() -> None:

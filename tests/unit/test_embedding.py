@@ -48,6 +48,9 @@ class Taken:
         self.asked.append(captured)
         return self.frames[len(self.asked) - 1]
 
+    def takes_things(self, captured: float) -> bool:
+        return captured >= 0
+
     def takes_every_sound(self, captured: float) -> bool:
         self.asked.append(captured)
         return self.every_sound[len(self.asked) - 1]

@@ -6,17 +6,34 @@ import zlib
 from hashlib import blake2b
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from moments import SETTINGS, picture, sound, window
+from msgspec.structs import replace
 
 from monitor.config import Normality as Settings
 from monitor.errors import MessageError
 from monitor.keeping import DIGEST, VERSION, Remembered, unpack
-from monitor.messages import MAX_BYTES
+from monitor.messages import MAX_BYTES, Sighting, pack
+from monitor.objects import LOOK
 
-PICTURES = [picture(index) for index in range(180)]
+LOOKS = np.random.default_rng(3).normal(0, 1, (180, 2, LOOK)).astype(np.float32)
+
+
+def people(index: int) -> tuple[Sighting, ...]:
+    """Two who walk to and fro."""
+    lefts = (0.4 + 0.3 * np.sin(index / 10 + turn) for turn in (0, 2))
+    return tuple(
+        Sighting(
+            label="person", confidence=0.9, box=(left, 0.4, left + 0.1, 0.8), speed=0.1, track=number, dwell_s=index / 2, look=pack(look)
+        )
+        for number, (left, look) in enumerate(zip(lefts, LOOKS[index], strict=True), 1)
+    )
+
+
+PICTURES = [replace(picture(index), things=people(index)) for index in range(180)]
 SOUNDS = [sound(index) for index in range(180)]
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from msgspec.structs import replace
 
 from monitor.align import Window
-from monitor.messages import Embedding, Judgement, Modality, Ref, Topic, Transcript, pack
+from monitor.messages import Embedding, Judgement, Modality, Pose, Presence, Ref, Sighting, Topic, Transcript, pack
 from monitor.motion import MOTION
 from monitor.scoring import movement, score
 
@@ -77,6 +78,15 @@ def test_attention_chooses_the_key_frame() -> None:
 
 def test_a_picture_without_a_reference_is_no_key_frame() -> None:
     assert score(window(picture(0, 1, source=False)), FIGHT, (), learning=False).key_frame is None
+
+
+def test_people_and_things_of_the_key_frame_are_told_without_what_they_look_like() -> None:
+    person = Sighting(label="person", confidence=0.8, box=(0, 0, 0.1, 0.2), speed=0.1, pose=Pose.LYING, track=3, dwell_s=2.0, look=b"12")
+    moved = replace(picture(0, 0.8), things=(person, replace(person, confidence=0.21)))
+    (told,) = score(window(moved, picture(1, 0.1)), FIGHT, (), learning=False).things
+    assert type(told) is Presence
+    assert (told.label, told.box, told.speed, told.pose, told.track, told.dwell_s) == ("person", (0, 0, 0.1, 0.2), 0.1, "lying", 3, 2.0)
+    assert score(window(picture(1, 0.1)), FIGHT, (), learning=False).things == ()
 
 
 def test_motion_that_was_not_measured_is_none() -> None:

@@ -31,6 +31,10 @@ PICTURE, SOUND, TEXT = Modality.PICTURE, Modality.SOUND, Modality.TEXT
             sentence("yard", "phrase:panic", Phase.NEW, 0.91, {}, "help me", 1),
             'yard: watched words are said, panic ("help me"), 91 % probable',
         ),
+        (
+            sentence("hall", "fight", Phase.NEW, 0.873, {PICTURE: 0.62}, "", 4, "two people, one lying"),
+            "hall: people fight; in the picture two people, one lying; 87 % probable (picture +0.62)",
+        ),
         (sentence("yard", "some_thing", Phase.NEW, 0.5, {}, "", 1), "yard: some thing, 50 % probable"),
     ],
 )
