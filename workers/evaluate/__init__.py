@@ -30,6 +30,7 @@ EVALUATIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "speech": "workers.evaluate.speech:speech",
         "fusion": "workers.evaluate.fusion:fusion",
+        "fights": "workers.evaluate.fights:fights",
         "normality": "workers.evaluate.normality:normality",
     }
 )
