@@ -41,7 +41,7 @@ SAME: Final = 0.2
 """From this intersection over union on, a person is the one of the picture before."""
 FAR: Final = 3.0
 CLOSE: Final = 0.6
-MOST: Final = 8
+MOST: Final = 5
 """People that are looked at, the surest ones: the rest of a crowd changes little."""
 
 NOSE: Final = KEY_POINTS.index("nose")

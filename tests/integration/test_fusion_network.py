@@ -9,7 +9,7 @@ import torch
 from monitor import inference
 from monitor.align import Window
 from monitor.fusion import EXPLAIN_FROM, KINDS, KNOWN_BY, LIMITS, Fusion, FusionConfig, OpenVinoFusion, collate, shapley
-from monitor.fusionnet import FusionNet, Judging, TorchFusion, batch, example
+from monitor.fusionnet import AttentionNet, Judging, TorchFusion, batch, example
 from monitor.messages import Embedding, Modality, pack
 
 SMALL = FusionConfig(motion=6, picture=10, sound=8, text=5, width=16, heads=2)
@@ -45,10 +45,10 @@ def window(pictures: int = 0, sounds: int = 0, texts: int = 0, until: float = 10
     )
 
 
-def untrained(offset: float = 0.0) -> FusionNet:
+def untrained(offset: float = 0.0) -> AttentionNet:
     """A network whose kinds are all probable, so that what it reads shows."""
     torch.manual_seed(1)
-    net = FusionNet(SMALL).eval()
+    net = AttentionNet(SMALL).eval()
     with torch.no_grad():
         net.bias.fill_(0.5)
         net.head.mul_(50)
@@ -56,7 +56,7 @@ def untrained(offset: float = 0.0) -> FusionNet:
     return net
 
 
-def in_torch(net: FusionNet) -> Fusion:
+def in_torch(net: AttentionNet) -> Fusion:
     return Fusion(TorchFusion(net, "cpu"), SMALL, "test", together=True)
 
 
@@ -172,13 +172,13 @@ def test_a_window_in_which_nothing_is_probable_is_not_explained() -> None:
 
 
 def test_the_network_stays_small() -> None:
-    assert sum(parameter.numel() for parameter in FusionNet(FusionConfig(motion=32)).parameters()) < 2_000_000
+    assert sum(parameter.numel() for parameter in AttentionNet(FusionConfig(motion=32)).parameters()) < 2_000_000
 
 
 def test_no_token_that_is_padding_gets_a_gradient() -> None:
     read = batch([torch.from_numpy(array) for array in collate([window(4, 4, 1), window(1, 0, 0)], SMALL)])
     read.sounds.values.requires_grad_()
-    FusionNet(SMALL).eval()(read).sum().backward()
+    AttentionNet(SMALL).eval()(read).sum().backward()
     assert read.sounds.values.grad is not None
     assert not read.sounds.values.grad[1].any()
     assert read.sounds.values.grad[0].any()

@@ -15,8 +15,9 @@ from monitor.bus import Record
 from monitor.capture import Capture
 from monitor.embedding import Sounds
 from monitor.fusion import KINDS, FusionConfig
-from monitor.fusionnet import Batch, FusionNet, read
-from monitor.fusionnet import Tokens as Padded
+from monitor.fusionnet import AttentionNet, read
+from monitor.fusionparts import Batch
+from monitor.fusionparts import Tokens as Padded
 from monitor.hearing import sound_encoder
 from monitor.messages import Embedding, Frame, Ref, Sound, Topic, floats
 from monitor.metrics import Metrics
@@ -97,7 +98,7 @@ def nothing(windows: int = 2) -> Batch:
 
 def test_weights_are_read_as_they_were_written_and_the_card_has_their_hash(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    net = FusionNet(SMALL).eval()
+    net = AttentionNet(SMALL).eval()
     net.calibration[:, 1] = 3.0
     material = banks()
     done = save(net, tmp_path, card(net, (material.pictures,), {"picture": "p@1"}, Recipe(), 5, {"cv_ap": 0.5}))

@@ -13,7 +13,7 @@ def standing(x: float = 0.5, lean: float = 0.0, wrist: tuple[float, float] = (0.
     places = {"nose": (lean, 0.0), "shoulder": (lean, 0.2), "hip": (0.0, 0.6), "ankle": (0.0, 1.0), "wrist": wrist}
     for number, name in enumerate(KEY_POINTS):
         if (part := name.split()[-1]) in places:
-            points[number] = np.array(places[part]) + (x, 0)
+            points[number] = np.add(places[part], (x, 0))
     return Person(np.array([x - 0.2, 0, x + 0.2, 1], np.float32), points)
 
 

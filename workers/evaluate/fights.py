@@ -115,8 +115,8 @@ def _with_sound(rows: Sequence[Row], seen: Examples, picture: HeldOut, voices: B
     """By sound, and by the sum of both log odds; where there is no sound, the picture's alone."""
     places = {row.name: number for number, row in enumerate(rows)}
     there: Rows = np.array([places[item.name] for item in voices.tracks], np.intp)
-    heard = Examples({"sound": pooled_sounds(voices)}, seen.truth[there], [seen.groups[number] for number in there])
-    if any(len({heard.groups[n] for n in np.flatnonzero(heard.truth == label)}) < FEWEST for label in (0, 1)):
+    heard = Examples({"sound": pooled_sounds(voices)}, seen.truth[there], [seen.groups[int(number)] for number in there])
+    if any(len({heard.groups[n] for n in np.flatnonzero(heard.truth == label).tolist()}) < FEWEST for label in (0, 1)):
         sys.stderr.write(f"{FOLDER}: fewer than {FEWEST} scenes of each label have sound: nothing is said of it\n")
         return {}
     sound = cross_validated(heard, SOUND, track, SEEDS)

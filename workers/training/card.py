@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from safetensors.torch import save_file
 
-from monitor.fusion import KINDS, KNOWN_BY, FusionConfig
+from monitor.fusion import FusionConfig
 from monitor.fusionnet import FusionNet
 from workers.training.bank import Bank
 from workers.training.fit import Recipe
@@ -117,15 +117,15 @@ def card(
         sha256="",
         name=NAME,
         licence="Apache-2.0",
-        kinds=KINDS,
-        known_by={kind: [modality.value for modality in modalities] for kind, modalities in KNOWN_BY.items()},
+        kinds=net.cfg.kinds,
+        known_by={kind: [modality.value for modality in modalities] for kind, modalities in net.cfg.known_by.items()},
         encoders=dict(encoders),
         parameters=sum(parameter.numel() for parameter in net.parameters()),
         config=net.cfg,
         recipe={name: float(getattr(recipe, name)) for name in recipe.__dataclass_fields__},
         seed=seed,
         calibration=CALIBRATION,
-        calibrated={kind: [round(value, 6) for value in row] for kind, row in zip(KINDS, net.calibration.tolist(), strict=True)},
+        calibrated={kind: [round(value, 6) for value in row] for kind, row in zip(net.cfg.kinds, net.calibration.tolist(), strict=True)},
         validation=VALIDATION,
         data=_sources(banks),
         limits=LIMITS,

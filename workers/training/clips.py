@@ -38,6 +38,8 @@ QUALITY: Final = 80
 """Of the JPEG that every picture goes through."""
 STEP_S: Final = 0.1
 LONGEST_S: Final = 3.0
+EVERY: Final = 2
+"""People are looked for in every second picture: that costs most."""
 RECENT: Final = 5
 """Moments that the coarse motion of a picture is summed up over: as many as lie between two pictures live."""
 MOVING: Final = 30
@@ -81,7 +83,7 @@ class Networks:
 def clip_bank(rows: Sequence[Row], models: config.Models, progress: Progress) -> Bank:
     """Clips as pictures a STEP_S apart: `motion` holds GROUPS, `values` the embedding of the place of action [1280]."""
     networks = Networks.load(models)
-    settings = (VERSION, networks.names, WIDTH, QUALITY, STEP_S, LONGEST_S, THRESHOLD)
+    settings = (VERSION, networks.names, WIDTH, QUALITY, STEP_S, LONGEST_S, EVERY, MOST, THRESHOLD)
     pieces = [rows[at : at + PIECE] for at in range(0, len(rows), PIECE)]
     return joined([_piece(piece, settings, networks) for piece in progress(pieces, "clips", len(pieces))])
 
@@ -151,28 +153,32 @@ def _alike(image: Image) -> Image:
 
 
 def watched(path: Path, networks: Networks) -> Tokens:
-    """A clip's pictures from the second on, in numbers. Raises SourceError if it has no two pictures."""
+    """A clip's pictures from the second on, in numbers; people are looked for in every EVERY-th, and kept until the next.
+
+    Raises SourceError if it has no two pictures.
+    """
     cv2.setNumThreads(1)
     flow, numbers, places, times = FlowField(), [], [], []
     moments: list[Moment] = []
     changes: list[Change] = []
-    luma = np.empty((0, 0), np.uint8)
-    for at, image in pictures_of(path):
-        before, luma = luma, _grey(image)
-        people = people_of(image, networks)
-        if not moments:
-            moments = [Moment(at, people)]
-            continue
-        velocity = flow(before, luma, at - moments[-1].at)
-        changes = [*changes, change(_coarse(before), _coarse(luma), at - moments[-1].at)][-RECENT:]
-        numbers.append(np.concatenate([summary(changes, None)[:MOVING], statistics(velocity, moments[-1].velocity)]))
-        moments = [*moments, Moment(at, people, velocity)][-3:]
-        numbers[-1] = np.concatenate([numbers[-1], interaction(moments)])
-        places.append(place_of_action(image, moments[-1]))
-        times.append(at)
-    if not places:
+    earlier = np.empty((0, 0), np.uint8), 0.0
+    velocity: Floats | None = None
+    for number, (at, image) in enumerate(pictures_of(path)):
+        (before, then), earlier = earlier, (_grey(image), at)
+        if number:
+            changes = [*changes, change(_coarse(before), _coarse(earlier[0]), at - then)][-RECENT:]
+            last, velocity = velocity, flow(before, earlier[0], at - then)
+            moved = np.concatenate([summary(changes, None)[:MOVING], statistics(velocity, last)])
+        if number % EVERY == 0:
+            moments = [*moments, Moment(at, people_of(image, networks), velocity)][-3:]
+            places.append(place_of_action(image, moments[-1]))
+        if number:
+            numbers.append(np.concatenate([moved, interaction(moments)]))
+            times.append(at)
+    if not numbers:
         raise SourceError(f"{path}: it has fewer than two pictures; a clip needs them to show how anything moves.")
-    return Tokens(np.array(times, np.float32), networks.encoder(places).vectors, np.stack(numbers))
+    looks = np.arange(1, len(numbers) + 1) // EVERY
+    return Tokens(np.array(times, np.float32), networks.encoder(places).vectors[looks], np.stack(numbers))
 
 
 def _grey(image: Image) -> npt.NDArray[np.uint8]:

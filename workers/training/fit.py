@@ -14,7 +14,8 @@ from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from monitor.fusion import FusionConfig
-from monitor.fusionnet import FusionNet, Standard, movement
+from monitor.fusionnet import FusionNet, network
+from monitor.fusionparts import Standard, movement
 from workers.training.bank import Bank
 from workers.training.compose import Banks, Composer, Examples
 
@@ -37,7 +38,7 @@ def fit(banks: Banks, folds: frozenset[int], cfg: FusionConfig, recipe: Recipe, 
     """Teach a new network on some folds."""
     torch.manual_seed(seed)
     composer = Composer(banks, folds, seed)
-    net = standardised(FusionNet(cfg), banks, folds).train()
+    net = standardised(network(cfg), banks, folds).train()
     running = get_ema_multi_avg_fn(recipe.average)  # type: ignore[no-untyped-call]
     averaged = AveragedModel(net, multi_avg_fn=running, use_buffers=True)
     optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
@@ -49,7 +50,7 @@ def fit(banks: Banks, folds: frozenset[int], cfg: FusionConfig, recipe: Recipe, 
         optimiser.step()
         schedule.step()
         averaged.update_parameters(net)
-    kept = FusionNet(cfg)
+    kept = network(cfg)
     kept.load_state_dict(averaged.module.state_dict())
     return kept.eval()
 
