@@ -93,7 +93,7 @@ SOURCES: Final = {
 def save(net: FusionNet, out: Path, card: Card) -> Card:
     """Write weights and card. Returns the card with the weights' hash."""
     out.mkdir(parents=True, exist_ok=True)
-    path = out / f"{NAME}.safetensors"
+    path = out / f"{card.name}.safetensors"
     scratch = path.with_suffix(".part")
     metadata = {"config": msgspec.json.encode(net.cfg).decode(), "encoders": msgspec.json.encode(card.encoders).decode()}
     save_file({name: tensor.contiguous() for name, tensor in net.state_dict().items()}, scratch, metadata)
@@ -127,13 +127,14 @@ def card(
         calibration=CALIBRATION,
         calibrated={kind: [round(value, 6) for value in row] for kind, row in zip(net.cfg.kinds, net.calibration.tolist(), strict=True)},
         validation=VALIDATION,
-        data=_sources(banks),
+        data=sources(banks),
         limits=LIMITS,
         figures={name: round(value, 4) for name, value in figures.items()},
     )
 
 
-def _sources(banks: Sequence[Bank]) -> list[Source]:
+def sources(banks: Sequence[Bank]) -> list[Source]:
+    """The data sets that banks come from, with their licences."""
     counts = Counter(_folder(track.name) for bank in banks for track in bank.tracks if track.variant == 0)
     return [Source(name=name, licence=licence, recordings=counts[folder]) for folder, (name, licence) in SOURCES.items() if counts[folder]]
 

@@ -81,7 +81,7 @@ class Composer:
 
     def __init__(self, banks: Banks, folds: frozenset[int], seed: int) -> None:
         self._banks = banks
-        self._rng = np.random.default_rng(seed)
+        self.rng = self._rng = np.random.default_rng(seed)
         self._scenes: dict[bool, list[list[Track]]] = {fight: _by_group(banks.pictures, folds, fight=fight) for fight in (True, False)}
         sounds = [track for track in banks.sounds.tracks if track.fold in folds]
         self._sounds = {kind: [track for track in sounds if any(span.kind == kind for span in track.spans)] for kind, _ in banks.heard}
@@ -190,8 +190,8 @@ def _tokens(items: Sequence[Part | None], features: int) -> fusionparts.Tokens:
 
 
 def _padded(rows: Sequence[Numbers | None], features: int, fill: float) -> Numbers:
-    """Rows [n, features] of any n to [B, longest, features]."""
-    longest = max((len(row) for row in rows if row is not None), default=0)
+    """Rows [n, features] of any n to [B, longest, features]; one of padding where there is nothing at all, as live."""
+    longest = max(1, *(len(row) for row in rows if row is not None), 1)
     padded = np.full((len(rows), longest, features), fill, np.float32)
     for index, row in enumerate(rows):
         if row is not None:

@@ -57,10 +57,10 @@ class HeldOut:
         return tuple(self.known_by)
 
 
-def cross_validate(banks: Banks, cfg: FusionConfig, recipe: Recipe, seed: int, progress: Progress) -> HeldOut:
-    """Teach as many networks as there are folds, and gather what each says of the fold that it did not see."""
+def cross_validate(banks: Banks, cfg: FusionConfig, recipe: Recipe, seed: int, progress: Progress, folds: int = FOLDS) -> HeldOut:
+    """Teach as many networks as there are folds, and gather what each says of the fold that it did not see; fewer folds are quicker."""
     held = HeldOut(banks.known_by)
-    for fold in range(FOLDS):
+    for fold in range(folds):
         net = fit(banks, frozenset(range(FOLDS)) - {fold}, cfg, recipe, seed + fold, progress)
         composed = Composer(banks, frozenset({fold}), seed + 100 + fold).draw(VALIDATION)
         held.logits.append(logits(net, composed))
