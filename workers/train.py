@@ -47,7 +47,13 @@ def train(data: Path, out: Path, settings: Training, *, run: bool = False) -> di
 
 def teach(banks: Banks, encoders: dict[str, str], out: Path, settings: Training, *, run: bool) -> dict[str, float]:
     """Cross-validate, calibrate, teach, and write."""
-    cfg = FusionConfig(motion=banks.pictures.motion.shape[1], kind=settings.kind)
+    cfg = FusionConfig(
+        motion=banks.pictures.motion.shape[1],
+        picture=banks.pictures.values.shape[1],
+        sound=banks.sounds.values.shape[1],
+        text=banks.texts.values.shape[1],
+        kind=settings.kind,
+    )
     figures, calibration = _validated(banks, cfg, settings)
     curves = Curves()
     digest = data_hash((banks.pictures, banks.sounds, banks.texts))
