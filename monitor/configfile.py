@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
 
-from monitor.config import Config
+from monitor.config import Config, Section
 from monitor.errors import ConfigError
 
 MAX_BYTES = 2**20
@@ -17,6 +17,7 @@ MAX_BYTES = 2**20
 
 Key = tuple[str | int, ...]
 Lines = dict[Key, tuple[Path, int]]
+Checked = TypeVar("Checked", bound=Section)
 
 
 def load(paths: Sequence[Path]) -> Config:
@@ -32,8 +33,13 @@ def load(paths: Sequence[Path]) -> Config:
 
 def validate(tree: dict[str, Any], lines: Lines) -> Config:
     """Check a tree; `lines` says where each key stands."""
+    return check(Config, tree, lines)
+
+
+def check(section: type[Checked], tree: dict[str, Any], lines: Lines) -> Checked:
+    """Check a tree against any section; raises ConfigError naming file, line and key."""
     try:
-        return Config.model_validate(tree)
+        return section.model_validate(tree)
     except ValidationError as error:
         raise ConfigError("\n".join(_explain(tuple(e["loc"]), str(e["msg"]), lines) for e in error.errors())) from error
 

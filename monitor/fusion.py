@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 import numpy as np
@@ -26,8 +26,8 @@ from monitor.models import Located, device, locate
 Floats = npt.NDArray[np.float32]
 Here = npt.NDArray[np.bool_]
 
-KINDS: Final = ("fight", "fire", "aggression", "crying", "distress")
-"""The incidents that the heads judge, in the order of the logits."""
+Kind: TypeAlias = Literal["attention", "bottleneck", "concat", "late"]
+"""How the modalities meet (`monitor.fusionnet`)."""
 
 KNOWN_BY: Final[dict[str, tuple[Modality, ...]]] = {
     "fight": (Modality.PICTURE,),
@@ -36,7 +36,10 @@ KNOWN_BY: Final[dict[str, tuple[Modality, ...]]] = {
     "crying": (Modality.SOUND,),
     "distress": (Modality.TEXT,),
 }
-"""What a kind was taught by. In a window with none of these its probability is 0: the network has no way to know it."""
+"""What each kind of the shipped weights was taught by. In a window with none of these its probability is 0: there is no way to know it."""
+
+KINDS: Final = tuple(KNOWN_BY)
+"""The incidents that the shipped weights judge, in the order of the logits; other weights may judge others (`Fusion.kinds`)."""
 
 EXPLAIN_FROM: Final = 0.3
 """The modalities' parts are worked out for windows in which some kind is at least so probable."""
@@ -60,6 +63,16 @@ class FusionConfig(msgspec.Struct, frozen=True, kw_only=True):
     dropout: float = 0.4
     change_dropout: float = 0.5
     """Share of the training windows that show how pictures move but not how their features change, for these overfit."""
+    kind: Kind = "attention"
+    bottlenecks: int = 4
+    """Tokens that the modalities share, of kind bottleneck."""
+    known_by: dict[str, tuple[Modality, ...]] = msgspec.field(default_factory=lambda: dict(KNOWN_BY))
+    """The incidents that it judges, in the order of the logits, and what each was taught by."""
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The incidents that it judges."""
+        return tuple(self.known_by)
 
 
 class Inputs(NamedTuple):
@@ -138,14 +151,19 @@ class Fusion:
         place = device(models)
         cfg = measures(located)
         if place == "cpu":
-            path = inference.kept(located, _convert, Path(__file__).with_name("fusionnet.py"))
+            path = inference.kept(located, _convert, *(Path(__file__).with_name(f"{name}.py") for name in ("fusionnet", "fusionparts")))
             return cls(OpenVinoFusion(path, models.threads), cfg, located.version, together=False)
         from monitor import fusionnet  # noqa: PLC0415 (torch)
 
         return cls(fusionnet.TorchFusion(fusionnet.load(located), place), cfg, located.version, together=True)
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The incidents that these weights judge."""
+        return self.cfg.kinds
+
     def __call__(self, windows: Sequence[Window]) -> list[tuple[Judgement, ...]]:
-        """Judge windows: for each one Judgement a kind, in the order of KINDS.
+        """Judge windows: for each one Judgement a kind, in the order of `kinds`.
 
         A CPU takes one at a time: in a batch, padding and the choice of kernels change a probability's last digits, and the
         same records would not give the same alerts again.
@@ -159,15 +177,15 @@ class Fusion:
         probabilities = self.network(inputs)  # [B, K]
         asked = np.flatnonzero(probabilities.max(1) >= EXPLAIN_FROM).tolist()
         parts = dict(zip(asked, self._parts(inputs.rows(asked), probabilities[asked]), strict=True)) if asked else {}
-        return [tuple(_judgements(row.tolist(), parts.get(n, {}))) for n, row in enumerate(probabilities)]
+        return [tuple(_judgements(self.kinds, row.tolist(), parts.get(n, {}))) for n, row in enumerate(probabilities)]
 
     def _parts(self, inputs: Inputs, full: Floats) -> list[dict[Modality, list[float]]]:
         """For each window and modality in it: its Shapley value of each kind's probability; they add up to the probability."""
         count, some = len(full), range(1, len(SUBSETS) - 1)
         asked = inputs.rows([row for row in range(count) for _ in some])
         shown = np.tile(SUBSETS[some], (count, 1))
-        values = np.zeros((count, len(SUBSETS), len(KINDS)), np.float32)  # with nothing there, nothing is probable
-        values[:, some] = self.network(asked.only(shown)).reshape(count, len(some), len(KINDS))
+        values = np.zeros((count, len(SUBSETS), full.shape[1]), np.float32)  # with nothing there, nothing is probable
+        values[:, some] = self.network(asked.only(shown)).reshape(count, len(some), full.shape[1])
         values[:, -1] = full
         shares = shapley(values)  # [B, 3, K]
         return [
@@ -192,8 +210,8 @@ def shapley(values: Floats) -> Floats:
     return shares
 
 
-def _judgements(probabilities: list[float], parts: dict[Modality, list[float]]) -> Iterator[Judgement]:
-    for index, (kind, probability) in enumerate(zip(KINDS, probabilities, strict=True)):
+def _judgements(kinds: Sequence[str], probabilities: list[float], parts: dict[Modality, list[float]]) -> Iterator[Judgement]:
+    for index, (kind, probability) in enumerate(zip(kinds, probabilities, strict=True)):
         yield Judgement(kind=kind, probability=probability, parts={modality: shares[index] for modality, shares in parts.items()})
 
 

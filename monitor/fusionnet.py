@@ -1,20 +1,24 @@
-"""The fusion network in torch: tokens of picture, sound and words attend to each other, and five heads judge the window.
+"""The fusion networks in torch: picture, sound and words meet in one of four ways, and heads judge the window.
 
     z = f_d( f_c( f_v(x), f_a(s), f_l(y) ) )
 
-The encoders f_v, f_a, f_l ran before (`monitor.vision`, `hearing`, `language`); f_c and f_d are here, in one file. Letters
-of the shapes: B windows, P pictures, S sounds, T texts, N tokens in all, D width, K kinds, M numbers of motion.
-The network is causal: a token that begins at or after its window's end is not read. Attention: Vaswani et al. 2017
-(arXiv 1706.03762), with the norm first; one learned query a kind reads the tokens, as the class token of ViT does.
+The encoders f_v, f_a, f_l ran before (`monitor.vision`, `hearing`, `language`); f_c and f_d are here. Letters of the
+shapes: B windows, P pictures, S sounds, T texts, N tokens in all, D width, K kinds, M numbers of motion.
+All are causal: a token that begins at or after its window's end is not read. The ways to fuse, `FusionConfig.kind`:
 
-It is trained here, and a GPU runs it; the CPU's is converted from it once (`monitor.fusion`).
+    attention   the tokens of all modalities attend to each other; one learned query a kind reads them, as ViT's class token does
+    bottleneck  each modality attends to itself, and to the others through a few shared tokens (Nagrani et al. 2021, arXiv 2107.00135)
+    concat      two layers on the modalities' summaries, side by side
+    late        the average of what each modality says by itself
+
+They are trained here, and a GPU runs them; the CPU's is converted from it once (`monitor.fusion`).
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -22,155 +26,20 @@ import numpy.typing as npt
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from monitor import inference
 from monitor.errors import ModelError
-from monitor.fusion import KINDS, KNOWN_BY, FusionConfig, Inputs
+from monitor.fusion import FusionConfig, Inputs, Kind
+from monitor.fusionparts import Batch, Block, PictureTokens, Projection, TimeEncoding, Tokens, summary
 from monitor.messages import Modality
 from monitor.models import Device, Located
 
-PLACE: Final = 2
-"""The last numbers of motion, brightness and contrast, say where it is and not how it moves: they are not read."""
-
-OLDEST_S: Final = 16.0
-"""Ages beyond this count as this: an utterance may begin long before the window's end."""
-
-
-class Tokens(NamedTuple):
-    """The tokens of one modality, padded to the longest window."""
-
-    values: Tensor
-    """float32 [B, n, features]."""
-    ages: Tensor
-    """float32 [B, n], seconds from the token's begin to the window's end."""
-    here: Tensor
-    """bool [B, n], False where it is padding."""
-
-
-class Batch(NamedTuple):
-    """Windows as tensors."""
-
-    pictures: Tokens
-    motion: Tensor
-    """float32 [B, P, M], NaN where a picture has none."""
-    sounds: Tokens
-    texts: Tokens
-
-    def map(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        """Change every tensor: move it, or pick rows."""
-        pictures, sounds, texts = (Tokens(*map(change, tokens)) for tokens in (self.pictures, self.sounds, self.texts))
-        return Batch(pictures, change(self.motion), sounds, texts)
-
-
-class Standard(nn.Module):
-    """Features to mean 0 and deviation 1, as measured on the training windows and stored with the weights."""
-
-    mean: Tensor
-    deviation: Tensor
-
-    def __init__(self, features: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(features))
-        self.register_buffer("deviation", torch.ones(features))
-
-    def forward(self, values: Tensor) -> Tensor:
-        """Float32 [..., features] in and out; what lies far outside the training's range is cut at ±8."""
-        return ((values - self.mean) / self.deviation).clamp(-8, 8)
-
-
-class WindowDropout(nn.Module):
-    """Drops features in all of a window's tokens at once (Gal and Ghahramani 2016, arXiv 1512.05287); nothing once trained."""
-
-    def __init__(self, rate: float) -> None:
-        super().__init__()
-        self.dropout = nn.Dropout(rate)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, n, features] in and out."""
-        return x * self.dropout(x.new_ones(len(x), 1, x.shape[-1])) if self.training else x
-
-
-class TimeEncoding(nn.Module):
-    """A token's age as sines and cosines with periods from 0.5 to 64 s."""
-
-    periods: Tensor
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.register_buffer("periods", torch.logspace(math.log10(0.5), math.log10(64), 16))
-        self.project = nn.Linear(32, width)
-
-    def forward(self, ages: Tensor) -> Tensor:
-        """Seconds [B, n] -> [B, n, D]."""
-        turns = 2 * math.pi * ages.clamp(0, OLDEST_S).unsqueeze(-1) / self.periods  # [B, n, 16]
-        encoded: Tensor = self.project(torch.cat((turns.sin(), turns.cos()), dim=-1))  # [B, n, D]
-        return encoded
-
-
-class Block(nn.Module):
-    """Self-attention over the tokens of all modalities, then a layer on each; the norm first, both residual."""
-
-    def __init__(self, cfg: FusionConfig) -> None:
-        super().__init__()
-        d = cfg.width
-        self.heads = cfg.heads
-        self.attention_norm, self.layer_norm = nn.LayerNorm(d), nn.LayerNorm(d)
-        self.query_key_value, self.mix = nn.Linear(d, 3 * d), nn.Linear(d, d)
-        self.layer = nn.Sequential(nn.Linear(d, 2 * d), nn.GELU(), nn.Linear(2 * d, d))
-        self.dropout = WindowDropout(cfg.dropout)
-
-    def forward(self, x: Tensor, here: Tensor) -> Tensor:
-        """[B, N, D] and bool [B, N] -> [B, N, D]; nothing reads a token that is not here."""
-        b, n, d = x.shape
-        qkv = self.query_key_value(self.attention_norm(x)).view(b, n, 3, self.heads, d // self.heads)  # [B, N, 3, H, D/H]
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each [B, H, N, D/H]
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=here[:, None, None, :])  # [B, H, N, D/H]
-        x = x + self.dropout(self.mix(y.transpose(1, 2).reshape(b, n, d)))  # [B, N, D]
-        done: Tensor = x + self.dropout(self.layer(self.layer_norm(x)))  # [B, N, D]
-        return done
-
-
-class Projection(nn.Module):
-    """One modality's features into the common space."""
-
-    def __init__(self, features: int, cfg: FusionConfig) -> None:
-        super().__init__()
-        self.standard = Standard(features)
-        self.dropout, self.project = WindowDropout(cfg.dropout), nn.Linear(features, cfg.width)
-
-    def forward(self, values: Tensor) -> Tensor:
-        """[B, n, features] -> [B, n, D]."""
-        projected: Tensor = self.project(self.dropout(self.standard(values)))
-        return projected
-
-
-class PictureTokens(nn.Module):
-    """How a picture moves, and how its features changed since the last one; not what it looks like: that is the place, and no fight."""
-
-    def __init__(self, cfg: FusionConfig) -> None:
-        super().__init__()
-        self.motion, self.change = Projection(cfg.motion - PLACE, cfg), Projection(cfg.picture, cfg)
-        self.change_dropout = cfg.change_dropout
-
-    def forward(self, pictures: Tokens, motion: Tensor) -> Tensor:
-        """Tokens [B, P, 1280] and motion [B, P, M] -> [B, P, D]."""
-        moves = ~motion.isnan().any(-1, keepdim=True)  # [B, P, 1]
-        token: Tensor = self.motion(movement(motion.masked_fill(motion.isnan(), 0.0))) * moves  # [B, P, D]
-        before, was_here = F.pad(pictures.values, (0, 0, 1, -1)), F.pad(pictures.here, (1, -1))  # the picture before each
-        follows = (pictures.here & was_here).unsqueeze(-1)  # [B, P, 1]
-        placed: Tensor = token + self.change(pictures.values - before) * follows * self._shown(token)  # [B, P, D]
-        return placed
-
-    def _shown(self, token: Tensor) -> Tensor:
-        """1 or 0 a window [B, 1, 1]: whether the change is read; always, scaled to the same mean, once trained."""
-        if not self.training:
-            return token.new_full((token.shape[0], 1, 1), 1 - self.change_dropout)
-        return (torch.rand(len(token), 1, 1, device=token.device) >= self.change_dropout).float()
-
 
 class FusionNet(nn.Module):
-    """f_c and f_d: any subset of the modalities in, one logit a kind out."""
+    """Any subset of the modalities in, one logit a kind out; how they meet is the subclasses'."""
+
+    calibration: Tensor
+    """[K, 2]: the calibrated logit of a kind is slope · logit + offset (Platt 1999)."""
 
     def __init__(self, cfg: FusionConfig) -> None:
         super().__init__()
@@ -178,18 +47,8 @@ class FusionNet(nn.Module):
         self.cfg = cfg
         self.pictures, self.sounds, self.texts = PictureTokens(cfg), Projection(cfg.sound, cfg), Projection(cfg.text, cfg)
         self.norms = nn.ModuleList(nn.LayerNorm(d) for _ in Modality)
-        self.time = TimeEncoding(d)
-        self.modality = nn.Parameter(torch.randn(len(Modality), d) * 0.1)
-        self.queries = nn.Parameter(torch.randn(len(KINDS), d) * 0.1)
-        self.blocks = nn.ModuleList(Block(cfg) for _ in range(cfg.layers))
-        self.out_norm = nn.LayerNorm(d)
-        self.summaries = nn.ModuleList(nn.Linear(2 * d, len(KINDS), bias=False) for _ in Modality)
-        self.head = nn.Parameter(torch.randn(len(KINDS), d) * 0.02)
-        self.bias = nn.Parameter(torch.full((len(KINDS),), -2.0))
-        self.register_buffer("calibration", torch.tensor([[1.0, 0.0]] * len(KINDS)))
-
-    calibration: Tensor
-    """[K, 2]: the calibrated logit of a kind is slope · logit + offset (Platt 1999)."""
+        self.bias = nn.Parameter(torch.full((len(cfg.kinds),), -2.0))
+        self.register_buffer("calibration", torch.tensor([[1.0, 0.0]] * len(cfg.kinds)))
 
     def forward(self, batch: Batch) -> Tensor:
         """Windows -> logits [B, K], not calibrated."""
@@ -199,52 +58,162 @@ class FusionNet(nn.Module):
             self.sounds(batch.sounds.values),
             self.texts(batch.texts.values),
         )  # [B, n, D]
+        logits: Tensor = self.fused(values, tokens) + self.bias  # [B, K]
+        return logits
+
+    def fused(self, values: Sequence[Tensor], tokens: Sequence[Tokens]) -> Tensor:
+        """Each modality's projected tokens [B, n, D], and when and where they are -> [B, K]."""
+        raise NotImplementedError
+
+    def probabilities(self, batch: Batch) -> Tensor:
+        """Windows -> calibrated probabilities [B, K]; 0 for a kind in a window with nothing that it is known by."""
+        calibrated: Tensor = self(batch) * self.calibration[:, 0] + self.calibration[:, 1]  # [B, K]
+        return calibrated.sigmoid() * knowable(batch, self.cfg.known_by)
+
+
+class Attending(FusionNet):
+    """What the kinds with attention have: tokens that know their time and modality, a query a kind, and a linear way past them."""
+
+    def __init__(self, cfg: FusionConfig) -> None:
+        super().__init__(cfg)
+        d, k = cfg.width, len(cfg.kinds)
+        self.time = TimeEncoding(d)
+        self.modality = nn.Parameter(torch.randn(len(Modality), d) * 0.1)
+        self.queries = nn.Parameter(torch.randn(k, d) * 0.1)
+        self.blocks = self.layers(cfg)
+        self.out_norm = nn.LayerNorm(d)
+        self.summaries = nn.ModuleList(nn.Linear(2 * d, k, bias=False) for _ in Modality)
+        self.head = nn.Parameter(torch.randn(k, d) * 0.02)
+
+    def layers(self, cfg: FusionConfig) -> nn.ModuleList:
+        """What the tokens go through."""
+        raise NotImplementedError
+
+    def read(self, placed: Sequence[Tensor], tokens: Sequence[Tokens]) -> Tensor:
+        """Tokens that know their time and modality [B, n, D] -> what the queries found [B, K, D]."""
+        raise NotImplementedError
+
+    def fused(self, values: Sequence[Tensor], tokens: Sequence[Tokens]) -> Tensor:
+        """[B, n, D] each -> [B, K]."""
         placed = [
-            norm(value) + self.time(token.ages) + kind  # [B, n, D]
-            for norm, value, token, kind in zip(self.norms, values, tokens, self.modality, strict=True)
+            norm(value) + self.time(token.ages) + modality  # [B, n, D]
+            for norm, value, token, modality in zip(self.norms, values, tokens, self.modality, strict=True)
         ]
-        b, k = batch.motion.shape[0], len(KINDS)  # a shape is traced, a length is not
+        plain = [head(summary(value, token.here)) for head, value, token in zip(self.summaries, values, tokens, strict=True)]  # [B, K] each
+        logits: Tensor = (self.read(placed, tokens) * self.head).sum(-1) + torch.stack(plain).sum(0)  # [B, K]
+        return logits
+
+
+class AttentionNet(Attending):
+    """All tokens attend to all."""
+
+    def layers(self, cfg: FusionConfig) -> nn.ModuleList:
+        """One block a layer."""
+        return nn.ModuleList(Block(cfg) for _ in range(cfg.layers))
+
+    def read(self, placed: Sequence[Tensor], tokens: Sequence[Tokens]) -> Tensor:
+        """[B, n, D] each -> [B, K, D]."""
+        b, k = placed[0].shape[0], len(self.queries)  # a shape is traced, a length is not
         x = torch.cat([self.queries.expand(b, -1, -1), *placed], dim=1)  # [B, K+N, D]
         asks = torch.ones(b, k, dtype=torch.bool, device=x.device)  # [B, K]: so attention always has something to read
         here = torch.cat([asks, *(token.here for token in tokens)], dim=1)  # [B, K+N]
         for block in self.blocks:
             x = block(x, here)  # [B, K+N, D]
-        z = self.out_norm(x[:, :k])  # [B, K, D]
-        plain = [head(summary(value, token.here)) for head, value, token in zip(self.summaries, values, tokens, strict=True)]  # [B, K] each
-        logits: Tensor = (z * self.head).sum(-1) + torch.stack(plain).sum(0) + self.bias  # [B, K]
+        read: Tensor = self.out_norm(x[:, :k])  # [B, K, D]
+        return read
+
+
+class BottleneckNet(Attending):
+    """Each modality has blocks of its own, and what it has for the others goes through a few tokens that all share."""
+
+    def __init__(self, cfg: FusionConfig) -> None:
+        super().__init__(cfg)
+        self.shared = nn.Parameter(torch.randn(cfg.bottlenecks, cfg.width) * 0.1)
+
+    def layers(self, cfg: FusionConfig) -> nn.ModuleList:
+        """One block a layer and modality."""
+        return nn.ModuleList(nn.ModuleList(Block(cfg) for _ in Modality) for _ in range(cfg.layers))
+
+    def read(self, placed: Sequence[Tensor], tokens: Sequence[Tokens]) -> Tensor:
+        """[B, n, D] each -> [B, K, D]: the mean over the modalities that are there."""
+        b, s, k = placed[0].shape[0], len(self.shared), len(self.queries)
+        shared = self.shared.expand(b, -1, -1)  # [B, S, D]
+        states = [torch.cat([self.queries.expand(b, -1, -1), value], dim=1) for value in placed]  # [B, K+n, D] each
+        asks = torch.ones(b, s + k, dtype=torch.bool, device=shared.device)  # [B, S+K]
+        here = [torch.cat([asks, token.here], dim=1) for token in tokens]  # [B, S+K+n] each
+        present = torch.stack([token.here.any(1) for token in tokens]).float()[..., None, None]  # [3, B, 1, 1]
+        for layer in self.blocks:
+            done = [block(torch.cat([shared, x], dim=1), mask) for block, x, mask in zip(layer.children(), states, here, strict=True)]
+            shared = _mean(torch.stack([x[:, :s] for x in done]), present)  # [B, S, D]
+            states = [x[:, s:] for x in done]
+        return _mean(torch.stack([self.out_norm(x[:, :k]) for x in states]), present)  # [B, K, D]
+
+
+def _mean(states: Tensor, present: Tensor) -> Tensor:
+    """[3, B, n, D] over the modalities that are there [3, B, 1, 1]: [B, n, D]; zeros without any."""
+    mean: Tensor = (states * present).sum(0) / present.sum(0).clamp(min=1)
+    return mean
+
+
+class ConcatNet(FusionNet):
+    """Two layers on the summaries of the modalities, side by side: what attention has to be better than."""
+
+    def __init__(self, cfg: FusionConfig) -> None:
+        super().__init__(cfg)
+        d, m = cfg.width, len(Modality)
+        self.judge = nn.Sequential(nn.Linear(m * (2 * d + 1), 2 * d), nn.GELU(), nn.Dropout(cfg.dropout), nn.Linear(2 * d, len(cfg.kinds)))
+
+    def fused(self, values: Sequence[Tensor], tokens: Sequence[Tokens]) -> Tensor:
+        """[B, n, D] each -> [B, K]."""
+        rows = [summary(norm(value), token.here) for norm, value, token in zip(self.norms, values, tokens, strict=True)]  # [B, 2 D] each
+        present = [token.here.any(1, keepdim=True).float() for token in tokens]  # [B, 1] each
+        logits: Tensor = self.judge(torch.cat([*rows, *present], dim=1))  # [B, K]
         return logits
 
-    def probabilities(self, batch: Batch) -> Tensor:
-        """Windows -> calibrated probabilities [B, K]; 0 for a kind in a window with nothing that it is known by."""
-        calibrated: Tensor = self(batch) * self.calibration[:, 0] + self.calibration[:, 1]  # [B, K]
-        return calibrated.sigmoid() * knowable(batch)
+
+class LateNet(FusionNet):
+    """Each modality judges by itself; the judgements of those that are there, and by which a kind is known, are averaged."""
+
+    knows: Tensor
+
+    def __init__(self, cfg: FusionConfig) -> None:
+        super().__init__(cfg)
+        d = cfg.width
+        self.judges = nn.ModuleList(
+            nn.Sequential(nn.Linear(2 * d, d), nn.GELU(), nn.Dropout(cfg.dropout), nn.Linear(d, len(cfg.kinds))) for _ in Modality
+        )
+        knows = torch.tensor([[float(modality in those) for those in cfg.known_by.values()] for modality in Modality])  # [3, K]
+        self.register_buffer("knows", knows, persistent=False)
+
+    def fused(self, values: Sequence[Tensor], tokens: Sequence[Tokens]) -> Tensor:
+        """[B, n, D] each -> [B, K]."""
+        rows = [
+            judge(summary(norm(value), token.here))
+            for judge, norm, value, token in zip(self.judges, self.norms, values, tokens, strict=True)
+        ]  # [B, K] each
+        counts = torch.stack([token.here.any(1, keepdim=True).float() for token in tokens]) * self.knows[:, None]  # [3, B, K]
+        logits: Tensor = (torch.stack(rows) * counts).sum(0) / counts.sum(0).clamp(min=1)  # [B, K]
+        return logits
 
 
-def summary(values: Tensor, here: Tensor) -> Tensor:
-    """Mean and maximum of the tokens that are here: [B, n, D] -> [B, 2 D]; zeros without any.
-
-    What the attention's norms take away, how large a feature is, reaches the heads by this way.
-    """
-    padded, shown = F.pad(values, (0, 0, 0, 1)), here.unsqueeze(-1)  # [B, n+1, D], [B, n, 1]
-    mean = (values * shown).sum(1) / shown.sum(1).clamp(min=1)  # [B, D]
-    highest = padded.masked_fill(~F.pad(shown, (0, 0, 0, 1)), -torch.inf).amax(1)  # [B, D]
-    return torch.cat((mean, highest.where(here.any(1, keepdim=True), 0.0)), dim=1)
+NETWORKS: Final[Mapping[Kind, type[FusionNet]]] = MappingProxyType(
+    {"attention": AttentionNet, "bottleneck": BottleneckNet, "concat": ConcatNet, "late": LateNet}
+)
 
 
-def movement(motion: Tensor) -> Tensor:
-    """Numbers of motion [..., M] to what is read of them [..., M - PLACE]: roots, for most are small and a few very large."""
-    read: Tensor = motion[..., :-PLACE].clamp(min=0).sqrt()
-    return read
+def network(cfg: FusionConfig) -> FusionNet:
+    """A network of the kind that the configuration names, not taught yet."""
+    return NETWORKS[cfg.kind](cfg)
 
 
-def knowable(batch: Batch) -> Tensor:
+def knowable(batch: Batch, known_by: Mapping[str, Sequence[Modality]]) -> Tensor:
     """1 where a kind can be known by what the window holds, else 0: float32 [B, K]."""
     present = {
         Modality.PICTURE: batch.pictures.here.any(1),  # [B]
         Modality.SOUND: batch.sounds.here.any(1),
         Modality.TEXT: batch.texts.here.any(1),
     }
-    return torch.stack([torch.stack([present[m] for m in KNOWN_BY[kind]]).any(0) for kind in KINDS], dim=1).float()
+    return torch.stack([torch.stack([present[m] for m in those]).any(0) for those in known_by.values()], dim=1).float()
 
 
 def read(path: str) -> FusionNet:
@@ -253,7 +222,7 @@ def read(path: str) -> FusionNet:
         metadata: dict[str, Any] = file.metadata() or {}
         cfg = msgspec.json.decode(metadata["config"], type=FusionConfig)
         state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - not a dict
-    net = FusionNet(cfg)
+    net = network(cfg)
     net.load_state_dict(state)
     return net
 

@@ -214,12 +214,23 @@ def bench(
 
 
 @app.command
-def train(*, data: Data = DATA, out: Path = Path("monitor/weights"), seed: int = 0, json: JsonFile = None) -> int:
+def train(
+    *,
+    data: Data = DATA,
+    out: Path = Path("monitor/weights"),
+    config: Annotated[
+        Path | None, Parameter(help="YAML: how it is taught (workers/training/settings.py); then a run card is written too.")
+    ] = None,
+    seed: Annotated[int | None, Parameter(help="Instead of the configuration's.")] = None,
+    json: JsonFile = None,
+) -> int:
     """Train the fusion network on the rows of the data whose licence lets weights be shipped."""
     from workers import train  # noqa: PLC0415
     from workers.report import publish  # noqa: PLC0415
+    from workers.training.settings import read  # noqa: PLC0415
 
-    publish(train.train(data, out, seed), json)
+    settings = read(config, seed)
+    publish(train.train(data, out, settings, run=config is not None), json)
     return 0
 
 

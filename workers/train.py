@@ -13,23 +13,28 @@ from monitor.fusion import FusionConfig
 from monitor.hearing import sound_encoder
 from monitor.language import text_encoder
 from monitor.vision import picture_encoder
-from workers.training.card import card, save
-from workers.training.compose import Banks
+from workers.training.card import NAME, card, save, sources
+from workers.training.checkpoint import Checkpoint, Curves
+from workers.training.compose import Banks, Composer
 from workers.training.crossing import calibrate, composed_figures, cross_validate, recording_figures, rule_figures
-from workers.training.fit import Recipe, fit
+from workers.training.fit import Watch, fit
 from workers.training.pictures import picture_bank
 from workers.training.rows import FOLDS
+from workers.training.run import data_hash, run_card, training_key, write
+from workers.training.settings import Training
 from workers.training.sounds import sound_bank
 from workers.training.texts import text_bank
 
 MODELS: Final = config.Models()
-RECIPE: Final = Recipe()
 FEATURES_SEED: Final = 0
 """The variants of the recordings are the same for every training, so that the cache can be used."""
 
 
-def train(data: Path, out: Path, seed: int = 0) -> dict[str, float]:
-    """Train on the rows that may be shipped, write weights and card to a folder, and return the cross-validated figures."""
+def train(data: Path, out: Path, settings: Training, *, run: bool = False) -> dict[str, float]:
+    """Train on the rows that may be shipped, write weights and card to a folder, and return the cross-validated figures.
+
+    With `run`, a run card and the curves are written beside them.
+    """
     pictures, sounds, texts = picture_encoder(MODELS), sound_encoder(MODELS), text_encoder(MODELS)
     encoders = {"picture": pictures.name, "sound": sounds.name, "text": texts.name}
     banks = Banks(
@@ -37,12 +42,55 @@ def train(data: Path, out: Path, seed: int = 0) -> dict[str, float]:
         sound_bank(data, sounds, FEATURES_SEED, track),
         text_bank(texts, FEATURES_SEED),
     )
-    cfg = FusionConfig(motion=banks.pictures.motion.shape[1])
-    held = cross_validate(banks, cfg, RECIPE, seed, track)
-    calibration = calibrate(held)
-    figures = {**composed_figures(held, calibration), **recording_figures(held), **rule_figures(held, calibration)}
-    net = fit(banks, frozenset(range(FOLDS)), cfg, RECIPE, seed, track)
-    with torch.no_grad():
-        net.calibration.copy_(calibration)
-    save(net, out, card(net, (banks.pictures, banks.sounds, banks.texts), encoders, RECIPE, seed, figures))
+    return teach(banks, encoders, out, settings, run=run)
+
+
+def teach(banks: Banks, encoders: dict[str, str], out: Path, settings: Training, *, run: bool) -> dict[str, float]:
+    """Cross-validate, calibrate, teach, and write."""
+    cfg = FusionConfig(
+        motion=banks.pictures.motion.shape[1],
+        picture=banks.pictures.values.shape[1],
+        sound=banks.sounds.values.shape[1],
+        text=banks.texts.values.shape[1],
+        kind=settings.kind,
+    )
+    figures, calibration = _validated(banks, cfg, settings)
+    curves = Curves()
+    digest = data_hash((banks.pictures, banks.sounds, banks.texts))
+    checkpoint = _checkpoint(out, settings, digest)
+    folds = frozenset(range(FOLDS)) - ({settings.stopping.fold} if settings.stopping else set())
+    watch = _watch(banks, settings)
+    net = fit(banks, folds, cfg, settings.recipe, settings.seed, track, watch=watch, checkpoint=checkpoint, curves=curves)
+    if calibration is not None:
+        with torch.no_grad():
+            net.calibration.copy_(calibration)
+    whole = (banks.pictures, banks.sounds, banks.texts)
+    done = save(net, out, card(net, whole, encoders, settings.recipe, settings.seed, figures))
+    if run:
+        write(run_card(settings, digest, sources(whole), done, curves), out)
+    if checkpoint:
+        checkpoint.remove()
     return figures
+
+
+def _validated(banks: Banks, cfg: FusionConfig, settings: Training) -> tuple[dict[str, float], torch.Tensor | None]:
+    """Figures of what was held out, and the calibration; neither without folds."""
+    if not settings.folds:
+        return {}, None
+    held = cross_validate(banks, cfg, settings.recipe, settings.seed, track, settings.folds)
+    calibration = calibrate(held)
+    return {**composed_figures(held, calibration), **recording_figures(held), **rule_figures(held, calibration)}, calibration
+
+
+def _watch(banks: Banks, settings: Training) -> Watch | None:
+    stopping = settings.stopping
+    if stopping is None:
+        return None
+    examples = Composer(banks, frozenset({stopping.fold}), settings.seed + 100 + stopping.fold).draw(stopping.windows)
+    return Watch(examples, stopping.every, stopping.patience)
+
+
+def _checkpoint(out: Path, settings: Training, digest: str) -> Checkpoint | None:
+    if not settings.checkpoint_every:
+        return None
+    return Checkpoint(out / f"{NAME}.checkpoint.safetensors", training_key(settings, digest), settings.checkpoint_every)

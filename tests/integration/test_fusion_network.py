@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 from itertools import permutations
+from pathlib import Path
+from typing import get_args
 
+import msgspec
 import numpy as np
 import pytest
 import torch
 
 from monitor import inference
 from monitor.align import Window
-from monitor.fusion import EXPLAIN_FROM, KINDS, KNOWN_BY, LIMITS, Fusion, FusionConfig, OpenVinoFusion, collate, shapley
-from monitor.fusionnet import FusionNet, Judging, TorchFusion, batch, example
+from monitor.fusion import EXPLAIN_FROM, KINDS, KNOWN_BY, LIMITS, Fusion, FusionConfig, Kind, OpenVinoFusion, collate, shapley
+from monitor.fusionnet import AttentionNet, Judging, TorchFusion, batch, example, network
 from monitor.messages import Embedding, Modality, pack
 
 SMALL = FusionConfig(motion=6, picture=10, sound=8, text=5, width=16, heads=2)
@@ -45,10 +48,10 @@ def window(pictures: int = 0, sounds: int = 0, texts: int = 0, until: float = 10
     )
 
 
-def untrained(offset: float = 0.0) -> FusionNet:
+def untrained(offset: float = 0.0) -> AttentionNet:
     """A network whose kinds are all probable, so that what it reads shows."""
     torch.manual_seed(1)
-    net = FusionNet(SMALL).eval()
+    net = AttentionNet(SMALL).eval()
     with torch.no_grad():
         net.bias.fill_(0.5)
         net.head.mul_(50)
@@ -56,7 +59,7 @@ def untrained(offset: float = 0.0) -> FusionNet:
     return net
 
 
-def in_torch(net: FusionNet) -> Fusion:
+def in_torch(net: AttentionNet) -> Fusion:
     return Fusion(TorchFusion(net, "cpu"), SMALL, "test", together=True)
 
 
@@ -172,13 +175,47 @@ def test_a_window_in_which_nothing_is_probable_is_not_explained() -> None:
 
 
 def test_the_network_stays_small() -> None:
-    assert sum(parameter.numel() for parameter in FusionNet(FusionConfig(motion=32)).parameters()) < 2_000_000
+    assert sum(parameter.numel() for parameter in AttentionNet(FusionConfig(motion=32)).parameters()) < 2_000_000
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_every_way_to_fuse_is_small_takes_any_subset_and_is_blind_to_padding(kind: Kind) -> None:
+    assert sum(parameter.numel() for parameter in network(FusionConfig(motion=32, kind=kind)).parameters()) < 2_000_000
+    torch.manual_seed(1)
+    net = network(msgspec.structs.replace(SMALL, kind=kind)).eval()
+    judging = Fusion(TorchFusion(net, "cpu"), net.cfg, "test", together=True)
+    counts = ((4, 4, 2), (4, 0, 0), (0, 3, 0), (0, 0, 1), (0, 0, 0))
+    together = probabilities(judging, *(window(*each) for each in counts))
+    assert np.isfinite(together).all()
+    for row, each in zip(together, counts, strict=True):
+        np.testing.assert_allclose(row, probabilities(judging, window(*each))[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_every_way_to_fuse_runs_in_openvino(kind: Kind, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    net = network(msgspec.structs.replace(SMALL, kind=kind)).eval()
+    inputs = collate([window(4, 3, 1), window(2, 0, 0)], net.cfg)
+    graph = inference.convert(Judging(net), [torch.from_numpy(array) for array in example(net.cfg)], free=2)
+    path = tmp_path / "network.xml"
+    inference.save(graph, path)
+    np.testing.assert_allclose(OpenVinoFusion(path, 1)(inputs), TorchFusion(net, "cpu")(inputs), atol=1e-5)
+
+
+def test_weights_may_judge_other_kinds() -> None:
+    cfg = msgspec.structs.replace(SMALL, known_by={"gun_shot": (Modality.SOUND,), "fight": (Modality.PICTURE,)})
+    judging = Fusion(TorchFusion(network(cfg).eval(), "cpu"), cfg, "test", together=True)
+    assert judging.kinds == ("gun_shot", "fight")
+    (judgements,) = judging([window(0, 4, 0)])
+    assert [judgement.kind for judgement in judgements] == ["gun_shot", "fight"]
+    assert judgements[0].probability > 0
+    assert judgements[1].probability == 0
 
 
 def test_no_token_that_is_padding_gets_a_gradient() -> None:
     read = batch([torch.from_numpy(array) for array in collate([window(4, 4, 1), window(1, 0, 0)], SMALL)])
     read.sounds.values.requires_grad_()
-    FusionNet(SMALL).eval()(read).sum().backward()
+    AttentionNet(SMALL).eval()(read).sum().backward()
     assert read.sounds.values.grad is not None
     assert not read.sounds.values.grad[1].any()
     assert read.sounds.values.grad[0].any()

@@ -30,6 +30,8 @@ EVALUATIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "speech": "workers.evaluate.speech:speech",
         "fusion": "workers.evaluate.fusion:fusion",
+        "fusion-kinds": "workers.evaluate.kinds:fusion_kinds",
+        "fights": "workers.evaluate.fights:fights",
         "normality": "workers.evaluate.normality:normality",
         "retrieval": "workers.evaluate.retrieval:retrieval",
         "reasons": "workers.evaluate.reasons:reasons",

@@ -13,7 +13,7 @@ from rich.progress import track
 
 from monitor.align import Window
 from monitor.config import Config, Rule
-from monitor.fusion import KINDS, Fusion
+from monitor.fusion import Fusion
 from monitor.hearing import SoundEncoder, sound_encoder
 from monitor.language import text_encoder
 from monitor.messages import Embedding, Modality, pack
@@ -39,11 +39,12 @@ class Judged:
     """A recording, and the probability of each kind in each of its windows [n, K]."""
 
     track: Track
+    kinds: tuple[str, ...]
     probabilities: np.ndarray[tuple[int, int], np.dtype[np.float64]]
 
     def of(self, kind: str) -> list[float]:
         """One kind's probabilities, in order of time."""
-        return [float(value) for value in self.probabilities[:, KINDS.index(kind)]]
+        return [float(value) for value in self.probabilities[:, self.kinds.index(kind)]]
 
 
 def fusion(task: Task) -> dict[str, float]:
@@ -69,7 +70,7 @@ def judge(net: Fusion, bank: Bank, modality: Modality) -> list[Judged]:
         chunk = windows[at : at + CHUNK]
         for (item, _), judgements in zip(chunk, net([window for _, window in chunk]), strict=True):
             said[item.name].append([judgement.probability for judgement in judgements])
-    return [Judged(item, np.array(said[item.name])) for item in bank.tracks]
+    return [Judged(item, net.kinds, np.array(said[item.name])) for item in bank.tracks]
 
 
 def windows_of(item: Track, tokens: Tokens, modality: Modality) -> Iterator[Window]:

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from safetensors.torch import save_file
 
-from monitor.fusion import KINDS, KNOWN_BY, FusionConfig
+from monitor.fusion import FusionConfig
 from monitor.fusionnet import FusionNet
 from workers.training.bank import Bank
 from workers.training.fit import Recipe
@@ -93,7 +93,7 @@ SOURCES: Final = {
 def save(net: FusionNet, out: Path, card: Card) -> Card:
     """Write weights and card. Returns the card with the weights' hash."""
     out.mkdir(parents=True, exist_ok=True)
-    path = out / f"{NAME}.safetensors"
+    path = out / f"{card.name}.safetensors"
     scratch = path.with_suffix(".part")
     metadata = {"config": msgspec.json.encode(net.cfg).decode(), "encoders": msgspec.json.encode(card.encoders).decode()}
     save_file({name: tensor.contiguous() for name, tensor in net.state_dict().items()}, scratch, metadata)
@@ -117,23 +117,24 @@ def card(
         sha256="",
         name=NAME,
         licence="Apache-2.0",
-        kinds=KINDS,
-        known_by={kind: [modality.value for modality in modalities] for kind, modalities in KNOWN_BY.items()},
+        kinds=net.cfg.kinds,
+        known_by={kind: [modality.value for modality in modalities] for kind, modalities in net.cfg.known_by.items()},
         encoders=dict(encoders),
         parameters=sum(parameter.numel() for parameter in net.parameters()),
         config=net.cfg,
         recipe={name: float(getattr(recipe, name)) for name in recipe.__dataclass_fields__},
         seed=seed,
         calibration=CALIBRATION,
-        calibrated={kind: [round(value, 6) for value in row] for kind, row in zip(KINDS, net.calibration.tolist(), strict=True)},
+        calibrated={kind: [round(value, 6) for value in row] for kind, row in zip(net.cfg.kinds, net.calibration.tolist(), strict=True)},
         validation=VALIDATION,
-        data=_sources(banks),
+        data=sources(banks),
         limits=LIMITS,
         figures={name: round(value, 4) for name, value in figures.items()},
     )
 
 
-def _sources(banks: Sequence[Bank]) -> list[Source]:
+def sources(banks: Sequence[Bank]) -> list[Source]:
+    """The data sets that banks come from, with their licences."""
     counts = Counter(_folder(track.name) for bank in banks for track in bank.tracks if track.variant == 0)
     return [Source(name=name, licence=licence, recordings=counts[folder]) for folder, (name, licence) in SOURCES.items() if counts[folder]]
 

@@ -7,17 +7,19 @@ that the rest can't know (`monitor.fusion.KNOWN_BY`) then counts neither way.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from monitor import fusionnet
-from monitor.fusion import KINDS
-from monitor.fusionnet import Batch, knowable
+from monitor import fusionparts
+from monitor.fusion import KINDS, KNOWN_BY
+from monitor.fusionnet import knowable
+from monitor.fusionparts import Batch
+from monitor.messages import Modality
 from workers.training.bank import Bank, Tokens, Track
 
 WINDOW_S: Final = 4.0
@@ -43,6 +45,15 @@ class Banks:
     pictures: Bank
     sounds: Bank
     texts: Bank
+    known_by: Mapping[str, tuple[Modality, ...]] = field(default_factory=lambda: dict(KNOWN_BY))
+    """The kinds of incident that their spans name, and what each is known by."""
+    heard: tuple[tuple[str, float], ...] = HEARD
+    """What a window's sound is picked for, and how often."""
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """In the order of the logits."""
+        return tuple(self.known_by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +81,10 @@ class Composer:
 
     def __init__(self, banks: Banks, folds: frozenset[int], seed: int) -> None:
         self._banks = banks
-        self._rng = np.random.default_rng(seed)
+        self.rng = self._rng = np.random.default_rng(seed)
         self._scenes: dict[bool, list[list[Track]]] = {fight: _by_group(banks.pictures, folds, fight=fight) for fight in (True, False)}
         sounds = [track for track in banks.sounds.tracks if track.fold in folds]
-        self._sounds = {kind: [track for track in sounds if any(span.kind == kind for span in track.spans)] for kind, _ in HEARD}
+        self._sounds = {kind: [track for track in sounds if any(span.kind == kind for span in track.spans)] for kind, _ in banks.heard}
         self._sounds[""] = sounds
         self._sounds[SPEECH] = [track for track in sounds if track.name.startswith("speech/")] or sounds
         self._sounds[ACTED] = [track for track in sounds if track.name.startswith("emotion/") and not track.spans] or sounds
@@ -96,18 +107,21 @@ class Composer:
         tracks = scenes[int(rng.integers(len(scenes)))]
         track = tracks[int(rng.integers(len(tracks)))]
         length = WINDOW_S if rng.random() < 0.6 else rng.uniform(1, WINDOW_S)
-        return part(self._banks.pictures, track, rng.uniform(min(1.0, track.duration), track.duration), length)
+        return self._part(self._banks.pictures, track, rng.uniform(min(1.0, track.duration), track.duration), length)
 
     def _sound(self) -> Part:
         rng = self._rng
-        kind = str(rng.choice([kind for kind, _ in HEARD], p=[share for _, share in HEARD]))
+        kind = str(rng.choice([kind for kind, _ in self._banks.heard], p=[share for _, share in self._banks.heard]))
         tracks = self._sounds[kind]
         track = tracks[int(rng.integers(len(tracks)))]
         spans = [span for span in track.spans if span.kind == kind]
         if not spans:
-            return part(self._banks.sounds, track, rng.uniform(min(1.0, track.duration), track.duration))
+            return self._part(self._banks.sounds, track, rng.uniform(min(1.0, track.duration), track.duration))
         span = spans[int(rng.integers(len(spans)))]
-        return part(self._banks.sounds, track, min(rng.uniform(span.at + SURE_S, span.until + WINDOW_S - SURE_S), track.duration))
+        return self._part(self._banks.sounds, track, min(rng.uniform(span.at + SURE_S, span.until + WINDOW_S - SURE_S), track.duration))
+
+    def _part(self, bank: Bank, track: Track, until: float, length: float = WINDOW_S) -> Part:
+        return part(bank, track, until, length, kinds=self._banks.kinds)
 
     def _text(self) -> Part:
         """One to three utterances."""
@@ -116,8 +130,9 @@ class Composer:
         tracks = [tracks[int(rng.integers(len(tracks)))] for tracks in picked]
         ages = np.sort(rng.uniform(0.3, 8.0, len(tracks)))[::-1].astype(np.float32)
         values = np.concatenate([self._banks.texts.tokens(track).values for track in tracks])
-        overlap = np.zeros(len(KINDS), np.float32)
-        overlap[KINDS.index("distress")] = WINDOW_S * any(track.spans for track in tracks)
+        kinds = self._banks.kinds
+        overlap = np.zeros(len(kinds), np.float32)
+        overlap[kinds.index("distress")] = WINDOW_S * any(track.spans for track in tracks)
         return Part(Tokens(-ages, values), ages, overlap)
 
 
@@ -129,19 +144,19 @@ def _by_group(bank: Bank, folds: frozenset[int], *, fight: bool) -> list[list[Tr
     return list(groups.values())
 
 
-def part(bank: Bank, track: Track, until: float, length: float = WINDOW_S) -> Part:
+def part(bank: Bank, track: Track, until: float, length: float = WINDOW_S, kinds: Sequence[str] = KINDS) -> Part:
     """What a window that ends at `until` holds of a track."""
     times = bank.times[track.begin : track.end]
     tokens = bank.rows(track.begin + np.flatnonzero((times < until) & (times > until - length - HOP_S / 2)))
-    overlap = np.zeros(len(KINDS), np.float32)
+    overlap = np.zeros(len(kinds), np.float32)
     for span in track.spans:
-        overlap[KINDS.index(span.kind)] += max(0.0, min(span.until, until) - max(span.at, until - length))
+        overlap[kinds.index(span.kind)] += max(0.0, min(span.until, until) - max(span.at, until - length))
     return Part(tokens, (until - tokens.times).astype(np.float32), overlap)
 
 
-def passes(bank: Bank, track: Track) -> Iterator[Part]:
+def passes(bank: Bank, track: Track, kinds: Sequence[str] = KINDS) -> Iterator[Part]:
     """All windows of a track, as they would be judged live; a shorter one has one."""
-    yield from (part(bank, track, end) for end in np.arange(HOP_S, track.duration + HOP_S, HOP_S))
+    yield from (part(bank, track, end, kinds=kinds) for end in np.arange(HOP_S, track.duration + HOP_S, HOP_S))
 
 
 def alone(parts: Sequence[Part], modality: str, banks: Banks) -> Examples:
@@ -158,24 +173,25 @@ def examples(pictures: Sequence[Part | None], sounds: Sequence[Part | None], tex
         _tokens(items, bank.values.shape[1]) for items, bank in ((pictures, banks.pictures), (sounds, banks.sounds), (texts, banks.texts))
     ]
     batch = Batch(tokens[0], torch.from_numpy(motion), tokens[1], tokens[2])
-    overlap = torch.zeros(len(pictures), len(KINDS))
+    nothing = np.zeros(len(banks.kinds), np.float32)
+    overlap = torch.zeros(len(pictures), len(nothing))
     for items in (pictures, sounds, texts):
-        overlap += torch.from_numpy(np.stack([item.overlap if item else np.zeros(len(KINDS), np.float32) for item in items]))
+        overlap += torch.from_numpy(np.stack([item.overlap if item else nothing for item in items]))
     clear = (overlap == 0) | (overlap >= SURE_S - 1e-3)
-    return Examples(batch, (overlap >= SURE_S - 1e-3).float(), knowable(batch) * clear)
+    return Examples(batch, (overlap >= SURE_S - 1e-3).float(), knowable(batch, banks.known_by) * clear)
 
 
-def _tokens(items: Sequence[Part | None], features: int) -> fusionnet.Tokens:
+def _tokens(items: Sequence[Part | None], features: int) -> fusionparts.Tokens:
     values = _padded([item and item.tokens.values for item in items], features, 0.0)
     ages = _padded([item and item.ages[:, None] for item in items], 1, 0.0)[..., 0]
     counts = np.array([len(item.ages) if item else 0 for item in items])
     here = np.arange(values.shape[1]) < counts[:, None]
-    return fusionnet.Tokens(torch.from_numpy(values), torch.from_numpy(ages.copy()), torch.from_numpy(here))
+    return fusionparts.Tokens(torch.from_numpy(values), torch.from_numpy(ages.copy()), torch.from_numpy(here))
 
 
 def _padded(rows: Sequence[Numbers | None], features: int, fill: float) -> Numbers:
-    """Rows [n, features] of any n to [B, longest, features]."""
-    longest = max((len(row) for row in rows if row is not None), default=0)
+    """Rows [n, features] of any n to [B, longest, features]; one of padding where there is nothing at all, as live."""
+    longest = max(1, *(len(row) for row in rows if row is not None), 1)
     padded = np.full((len(rows), longest, features), fill, np.float32)
     for index, row in enumerate(rows):
         if row is not None:

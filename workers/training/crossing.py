@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 import torch
 
-from monitor.fusion import KINDS, KNOWN_BY, FusionConfig
+from monitor.fusion import FusionConfig
 from monitor.fusionnet import FusionNet
 from monitor.messages import Modality
 from workers.training.bank import Bank, Track
@@ -43,6 +43,7 @@ class Judged:
 class HeldOut:
     """All judgements of networks on what they were not taught."""
 
+    known_by: Mapping[str, tuple[Modality, ...]]
     logits: list[torch.Tensor] = field(default_factory=list)
     labels: list[torch.Tensor] = field(default_factory=list)
     counts: list[torch.Tensor] = field(default_factory=list)
@@ -50,11 +51,16 @@ class HeldOut:
     sounds: list[Judged] = field(default_factory=list)
     texts: list[Judged] = field(default_factory=list)
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """In the order of the logits."""
+        return tuple(self.known_by)
 
-def cross_validate(banks: Banks, cfg: FusionConfig, recipe: Recipe, seed: int, progress: Progress) -> HeldOut:
-    """Teach as many networks as there are folds, and gather what each says of the fold that it did not see."""
-    held = HeldOut()
-    for fold in range(FOLDS):
+
+def cross_validate(banks: Banks, cfg: FusionConfig, recipe: Recipe, seed: int, progress: Progress, folds: int = FOLDS) -> HeldOut:
+    """Teach as many networks as there are folds, and gather what each says of the fold that it did not see; fewer folds are quicker."""
+    held = HeldOut(banks.known_by)
+    for fold in range(folds):
         net = fit(banks, frozenset(range(FOLDS)) - {fold}, cfg, recipe, seed + fold, progress)
         composed = Composer(banks, frozenset({fold}), seed + 100 + fold).draw(VALIDATION)
         held.logits.append(logits(net, composed))
@@ -69,7 +75,7 @@ def cross_validate(banks: Banks, cfg: FusionConfig, recipe: Recipe, seed: int, p
 def judge(net: FusionNet, banks: Banks, bank: Bank, modality: str, fold: int) -> list[Judged]:
     """What a network says of a fold's recordings as they are (variant 0), each modality alone, window by window."""
     tracks = [track for track in bank.tracks if track.fold == fold and track.variant == 0]
-    parts = [list(passes(bank, track)) for track in tracks]
+    parts = [list(passes(bank, track, banks.kinds)) for track in tracks]
     said = logits(net, alone([part for row in parts for part in row], modality, banks))
     ends = np.cumsum([len(row) for row in parts])
     return [Judged(track, said[end - len(row) : end]) for track, row, end in zip(tracks, parts, ends, strict=True)]
@@ -78,7 +84,7 @@ def judge(net: FusionNet, banks: Banks, bank: Bank, modality: str, fold: int) ->
 def calibrate(held: HeldOut) -> torch.Tensor:
     """Slope and offset of each kind [K, 2], from the composed windows of all folds."""
     said, labels, counts = torch.cat(held.logits), torch.cat(held.labels), torch.cat(held.counts) > 0
-    fitted = [platt(labels[counts[:, k], k], said[counts[:, k], k]) for k in range(len(KINDS))]
+    fitted = [platt(labels[counts[:, k], k], said[counts[:, k], k]) for k in range(len(held.kinds))]
     return torch.tensor(fitted, dtype=torch.float32)
 
 
@@ -86,7 +92,7 @@ def composed_figures(held: HeldOut, calibration: torch.Tensor) -> dict[str, floa
     """On composed windows of unseen scenes, speakers and phrases: average precision and calibration error of each kind."""
     said, labels, counts = torch.cat(held.logits), torch.cat(held.labels), torch.cat(held.counts) > 0
     figures = {}
-    for k, kind in enumerate(KINDS):
+    for k, kind in enumerate(held.kinds):
         rows = counts[:, k]
         probabilities = (said[rows, k] * calibration[k, 0] + calibration[k, 1]).sigmoid()
         figures[f"cv_{kind}_window_ap"] = average_precision(labels[rows, k], said[rows, k])
@@ -99,43 +105,43 @@ def recording_figures(held: HeldOut) -> dict[str, float]:
     """On whole recordings, each by its highest window and with one modality alone."""
     clips = [item for item in held.pictures if item.track.name.startswith("violence/")]
     esc = [item for item in held.sounds if item.track.name.startswith("sounds/esc10")]
+    index = {kind: number for number, kind in enumerate(held.kinds)}
     emodb = [item for item in held.sounds if item.track.name.startswith("emotion/emodb")]
     return {
-        **_figures("fight_picture_only", clips, "fight", lambda track: track.label == "fight"),
-        **_figures("fire_esc10", esc, "fire", lambda track: track.label == "sound:fire_crackling"),
-        **_figures("crying_esc10", esc, "crying", lambda track: track.label == "sound:baby_cry"),
-        **_figures("aggression_emodb", emodb, "aggression", lambda track: track.label == "emotion:anger"),
-        **_figures("distress_sentences", held.texts, "distress", lambda track: track.label == "distress"),
+        **_figures("fight_picture_only", clips, index["fight"], lambda track: track.label == "fight"),
+        **_figures("fire_esc10", esc, index["fire"], lambda track: track.label == "sound:fire_crackling"),
+        **_figures("crying_esc10", esc, index["crying"], lambda track: track.label == "sound:baby_cry"),
+        **_figures("aggression_emodb", emodb, index["aggression"], lambda track: track.label == "emotion:anger"),
+        **_figures("distress_sentences", held.texts, index["distress"], lambda track: track.label == "distress"),
     }
 
 
-def _figures(name: str, items: Sequence[Judged], kind: str, positive: Callable[[Track], bool]) -> dict[str, float]:
+def _figures(name: str, items: Sequence[Judged], kind: int, positive: Callable[[Track], bool]) -> dict[str, float]:
     scores = highest(items, kind)
     truth = [positive(item.track) for item in items]
     return {f"cv_{name}_ap": average_precision(truth, scores), f"cv_{name}_auc": area_under_roc(truth, scores)}
 
 
-def highest(items: Sequence[Judged], kind: str) -> list[float]:
-    """Each recording's highest logit."""
-    return [float(item.logits[:, KINDS.index(kind)].max()) for item in items]
+def highest(items: Sequence[Judged], kind: int) -> list[float]:
+    """Each recording's highest logit of a kind, by its number."""
+    return [float(item.logits[:, kind].max()) for item in items]
 
 
 def rule_figures(held: HeldOut, calibration: torch.Tensor) -> dict[str, float]:
     """Where a rule of each kind could begin: at the lowest threshold with MOST false ones at most, none on footage; and what it finds."""
     figures: dict[str, float] = {}
-    for index, kind in enumerate(KINDS):
-        items = {Modality.PICTURE: held.pictures, Modality.SOUND: held.sounds, Modality.TEXT: held.texts}[KNOWN_BY[kind][0]]
+    for index, kind in enumerate(held.kinds):
+        items = {Modality.PICTURE: held.pictures, Modality.SOUND: held.sounds, Modality.TEXT: held.texts}[held.known_by[kind][0]]
         slope, offset = calibration[index].tolist()
         said = [((item.logits[:, index] * slope + offset).sigmoid().tolist(), item.track) for item in items]
         there = [row for row, track in said if any(span.kind == kind for span in track.spans)]
         absent = [(row, track) for row, track in said if not any(span.kind == kind for span in track.spans)]
-        figures |= _rule(kind, there, absent)
+        figures |= _rule(kind, there, absent, 1 if held.known_by[kind] == (Modality.TEXT,) else 2)
     return figures
 
 
-def _rule(kind: str, there: Sequence[list[float]], absent: Sequence[Said]) -> dict[str, float]:
+def _rule(kind: str, there: Sequence[list[float]], absent: Sequence[Said], in_a_row: int) -> dict[str, float]:
     """Figures of one kind; an utterance is one window here, of which live there are as many as it lasts."""
-    in_a_row = 1 if KNOWN_BY[kind] == (Modality.TEXT,) else 2
     raised = {at: sum(alarms(row, at, in_a_row) > 0 for row, _ in absent) / len(absent) for at in THRESHOLDS}
     footage = [(row, track) for row, track in absent if track.name.startswith("video/")]
     quiet = {at for at in THRESHOLDS if not any(alarms(row, at, in_a_row) for row, _ in footage)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +14,10 @@ from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from monitor.fusion import FusionConfig
-from monitor.fusionnet import FusionNet, Standard, movement
+from monitor.fusionnet import FusionNet, network
+from monitor.fusionparts import Standard, movement
 from workers.training.bank import Bank
+from workers.training.checkpoint import Checkpoint, Curves, State
 from workers.training.compose import Banks, Composer, Examples
 
 Progress = Callable[[Iterable[Any], str, int], Iterable[Any]]
@@ -23,7 +25,7 @@ Progress = Callable[[Iterable[Any], str, int], Iterable[Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How it is taught. The number of steps is fixed beforehand: nothing is stopped by a look at what is held out."""
+    """How it is taught. The number of steps is fixed beforehand: nothing is stopped by a look at what is held out, unless asked."""
 
     steps: int = 300
     batch: int = 96
@@ -31,33 +33,106 @@ class Recipe:
     decay: float = 0.3
     average: float = 0.98
     warm_up: int = 25
+    focal: float = 0.0
+    """Lin et al. 2017 (arXiv 1708.02002): 0 is plain cross-entropy."""
+    weighted: bool = False
+    """Each kind's windows with it count as much as those without."""
 
 
-def fit(banks: Banks, folds: frozenset[int], cfg: FusionConfig, recipe: Recipe, seed: int, progress: Progress) -> FusionNet:
-    """Teach a new network on some folds."""
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Looks at windows that teach nothing, and ends when nothing gets better."""
+
+    examples: Examples
+    every: int
+    patience: int
+
+
+def fit(
+    banks: Banks,
+    folds: frozenset[int],
+    cfg: FusionConfig,
+    recipe: Recipe,
+    seed: int,
+    progress: Progress,
+    *,
+    watch: Watch | None = None,
+    checkpoint: Checkpoint | None = None,
+    curves: Curves | None = None,
+) -> FusionNet:
+    """Teach a new network on some folds; on a GPU where there is one, in bfloat16 but for the weights.
+
+    `curves` is filled with how the loss went. With a checkpoint, an interrupted training goes on as if it had not been.
+    """
     torch.manual_seed(seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     composer = Composer(banks, folds, seed)
-    net = standardised(FusionNet(cfg), banks, folds).train()
+    net = standardised(network(cfg), banks, folds).to(device).train()
     running = get_ema_multi_avg_fn(recipe.average)  # type: ignore[no-untyped-call]
     averaged = AveragedModel(net, multi_avg_fn=running, use_buffers=True)
     optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _pace(step, recipe))
-    for _ in progress(range(recipe.steps), f"folds {sorted(folds)}", recipe.steps):
+    state = State(net, averaged, optimiser, composer.rng, curves=curves or Curves())
+    if checkpoint:
+        checkpoint.resume(state)
+    for step in progress(range(state.step, recipe.steps), f"folds {sorted(folds)}", recipe.steps - state.step):
+        for group in optimiser.param_groups:
+            group["lr"] = recipe.rate * _pace(step, recipe)
         optimiser.zero_grad()
-        loss(net, composer.draw(recipe.batch)).backward()  # type: ignore[no-untyped-call]
+        taught = _to(composer.draw(recipe.batch), device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            wrong = loss(net, taught, recipe)
+        wrong.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimiser.step()
-        schedule.step()
         averaged.update_parameters(net)
-    kept = FusionNet(cfg)
-    kept.load_state_dict(averaged.module.state_dict())
+        state.step = step + 1
+        state.curves.taught.append(float(wrong.detach()))
+        if watch and state.step % watch.every == 0 and _look(state, watch, device):
+            break
+        if checkpoint and state.step % checkpoint.every == 0:
+            checkpoint.keep(state)
+    if curves is not None:
+        curves.taught, curves.looks, curves.held_out = state.curves.taught, state.curves.looks, state.curves.held_out
+    kept = network(cfg)
+    kept.load_state_dict(state.best or averaged.module.state_dict())
     return kept.eval()
 
 
-def loss(net: FusionNet, examples: Examples) -> torch.Tensor:
-    """Binary cross-entropy, over the kinds that count in each window."""
-    each = F.binary_cross_entropy_with_logits(net(examples.batch), examples.labels, reduction="none")  # [B, K]
-    return (each * examples.counts).sum() / examples.counts.sum().clamp(min=1)
+def _to(examples: Examples, device: torch.device) -> Examples:
+    return Examples(examples.batch.map(lambda tensor: tensor.to(device)), examples.labels.to(device), examples.counts.to(device))
+
+
+@torch.no_grad()
+def _look(state: State, watch: Watch, device: torch.device) -> bool:
+    """Judge the averaged weights by the held-out windows, keep them if they are the best so far, and say whether to stop."""
+    module = cast("FusionNet", state.averaged.module)
+    module.eval()
+    state.curves.looks.append(state.step)
+    state.curves.held_out.append(float(loss(module, _to(watch.examples, device), Recipe())))
+    module.train()
+    best = state.curves.held_out.index(min(state.curves.held_out))
+    if best == len(state.curves.held_out) - 1:
+        state.best = {name: value.clone().cpu() for name, value in module.state_dict().items()}
+    return len(state.curves.held_out) - 1 - best >= watch.patience
+
+
+def loss(net: FusionNet, examples: Examples, recipe: Recipe) -> torch.Tensor:
+    """Binary cross-entropy over the kinds that count in each window; focal or weighted where the recipe says so."""
+    said = net(examples.batch).float()  # [B, K]
+    each = F.binary_cross_entropy_with_logits(said, examples.labels, reduction="none")  # [B, K]
+    counts = examples.counts
+    if recipe.focal:
+        each = each * (1 - torch.exp(-each)) ** recipe.focal  # exp(-each) is the probability of what is true
+    if recipe.weighted:
+        counts = counts * balance(examples)
+    return (each * counts).sum() / counts.sum().clamp(min=1)
+
+
+def balance(examples: Examples) -> torch.Tensor:
+    """Weights [B, K] by which the windows with a kind count as much as those without, within a batch."""
+    shares = (examples.labels * examples.counts).sum(0) / examples.counts.sum(0).clamp(min=1)  # [K]
+    shares = shares.clamp(0.02, 0.98)
+    return torch.where(examples.labels > 0, 0.5 / shares, 0.5 / (1 - shares))
 
 
 def _pace(step: int, recipe: Recipe) -> float:

@@ -68,6 +68,12 @@ def held_out(data: Path, folder: str) -> tuple[Row, ...]:
     return tuple(Row(path=data / row["path"], name=row["path"], label=row["label"], group=Path(row["path"]).stem, fold=-1) for row in found)
 
 
+def labelled(data: Path, folder: str) -> tuple[Row, ...]:
+    """All videos and sounds of a folder, whatever their licence: what an evaluation may cross-validate on. No folds are dealt."""
+    found = [row for row in _manifest(data) if row["path"].startswith(f"{folder}/") and row["modality"] not in ("annotation", "mask")]
+    return tuple(Row(path=data / row["path"], name=row["path"], label=row["label"], group=_group(row["path"]), fold=-1) for row in found)
+
+
 def sentences() -> tuple[Sentence, ...]:
     """The project's own sentences; families of phrases are dealt to the folds in turn, each label by itself."""
     with files("workers.training").joinpath("sentences.csv").open(encoding="utf-8") as file:
@@ -105,7 +111,7 @@ def _group(name: str) -> str:
     """What a file must stay together with."""
     folder, stem = name.rsplit("/", 1)[0], Path(name).stem
     if folder.startswith("violence/"):
-        return _scenes().get(name, stem)
+        return _scenes().get(name, name)
     if folder == "sounds/esc10":
         return stem[0]
     if folder == "emotion/emodb":

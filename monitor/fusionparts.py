@@ -1,0 +1,172 @@
+"""What the fusion networks are built of: tokens of the modalities, their way into one space, and a block of attention.
+
+Letters of the shapes: B windows, P pictures, n tokens of a modality, N tokens in all, D width, K kinds, M numbers of motion.
+Attention: Vaswani et al. 2017 (arXiv 1706.03762), with the norm first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - torch's own name for it
+
+from monitor.fusion import FusionConfig
+
+PLACE: Final = 2
+"""The last numbers of motion, brightness and contrast, say where it is and not how it moves: they are not read."""
+
+OLDEST_S: Final = 16.0
+"""Ages beyond this count as this: an utterance may begin long before the window's end."""
+
+
+class Tokens(NamedTuple):
+    """The tokens of one modality, padded to the longest window."""
+
+    values: Tensor
+    """float32 [B, n, features]."""
+    ages: Tensor
+    """float32 [B, n], seconds from the token's begin to the window's end."""
+    here: Tensor
+    """bool [B, n], False where it is padding."""
+
+
+class Batch(NamedTuple):
+    """Windows as tensors."""
+
+    pictures: Tokens
+    motion: Tensor
+    """float32 [B, P, M], NaN where a picture has none."""
+    sounds: Tokens
+    texts: Tokens
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        """Change every tensor: move it, or pick rows."""
+        pictures, sounds, texts = (Tokens(*map(change, tokens)) for tokens in (self.pictures, self.sounds, self.texts))
+        return Batch(pictures, change(self.motion), sounds, texts)
+
+
+class Standard(nn.Module):
+    """Features to mean 0 and deviation 1, as measured on the training windows and stored with the weights."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("deviation", torch.ones(features))
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Float32 [..., features] in and out; what lies far outside the training's range is cut at ±8."""
+        return ((values - self.mean) / self.deviation).clamp(-8, 8)
+
+
+class WindowDropout(nn.Module):
+    """Drops features in all of a window's tokens at once (Gal and Ghahramani 2016, arXiv 1512.05287); nothing once trained."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(rate)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, n, features] in and out."""
+        return x * self.dropout(x.new_ones(len(x), 1, x.shape[-1])) if self.training else x
+
+
+class TimeEncoding(nn.Module):
+    """A token's age as sines and cosines with periods from 0.5 to 64 s."""
+
+    periods: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("periods", torch.logspace(math.log10(0.5), math.log10(64), 16))
+        self.project = nn.Linear(32, width)
+
+    def forward(self, ages: Tensor) -> Tensor:
+        """Seconds [B, n] -> [B, n, D]."""
+        turns = 2 * math.pi * ages.clamp(0, OLDEST_S).unsqueeze(-1) / self.periods  # [B, n, 16]
+        encoded: Tensor = self.project(torch.cat((turns.sin(), turns.cos()), dim=-1))  # [B, n, D]
+        return encoded
+
+
+class Block(nn.Module):
+    """Self-attention over the tokens of all modalities, then a layer on each; the norm first, both residual."""
+
+    def __init__(self, cfg: FusionConfig) -> None:
+        super().__init__()
+        d = cfg.width
+        self.heads = cfg.heads
+        self.attention_norm, self.layer_norm = nn.LayerNorm(d), nn.LayerNorm(d)
+        self.query_key_value, self.mix = nn.Linear(d, 3 * d), nn.Linear(d, d)
+        self.layer = nn.Sequential(nn.Linear(d, 2 * d), nn.GELU(), nn.Linear(2 * d, d))
+        self.dropout = WindowDropout(cfg.dropout)
+
+    def forward(self, x: Tensor, here: Tensor) -> Tensor:
+        """[B, N, D] and bool [B, N] -> [B, N, D]; nothing reads a token that is not here."""
+        b, n, d = x.shape
+        qkv = self.query_key_value(self.attention_norm(x)).view(b, n, 3, self.heads, d // self.heads)  # [B, N, 3, H, D/H]
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each [B, H, N, D/H]
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=here[:, None, None, :])  # [B, H, N, D/H]
+        x = x + self.dropout(self.mix(y.transpose(1, 2).reshape(b, n, d)))  # [B, N, D]
+        done: Tensor = x + self.dropout(self.layer(self.layer_norm(x)))  # [B, N, D]
+        return done
+
+
+class Projection(nn.Module):
+    """One modality's features into the common space."""
+
+    def __init__(self, features: int, cfg: FusionConfig) -> None:
+        super().__init__()
+        self.standard = Standard(features)
+        self.dropout, self.project = WindowDropout(cfg.dropout), nn.Linear(features, cfg.width)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """[B, n, features] -> [B, n, D]."""
+        projected: Tensor = self.project(self.dropout(self.standard(values)))
+        return projected
+
+
+class PictureTokens(nn.Module):
+    """How a picture moves, and how its features changed since the last one; not what it looks like: that is the place, and no fight."""
+
+    def __init__(self, cfg: FusionConfig) -> None:
+        super().__init__()
+        self.motion, self.change = Projection(cfg.motion - PLACE, cfg), Projection(cfg.picture, cfg)
+        self.change_dropout = cfg.change_dropout
+
+    def forward(self, pictures: Tokens, motion: Tensor) -> Tensor:
+        """Tokens [B, P, 1280] and motion [B, P, M] -> [B, P, D]."""
+        moves = ~motion.isnan().any(-1, keepdim=True)  # [B, P, 1]
+        token: Tensor = self.motion(movement(motion.masked_fill(motion.isnan(), 0.0))) * moves  # [B, P, D]
+        before, was_here = F.pad(pictures.values, (0, 0, 1, -1)), F.pad(pictures.here, (1, -1))  # the picture before each
+        follows = (pictures.here & was_here).unsqueeze(-1)  # [B, P, 1]
+        placed: Tensor = token + self.change(pictures.values - before) * follows * self._shown(token)  # [B, P, D]
+        return placed
+
+    def _shown(self, token: Tensor) -> Tensor:
+        """1 or 0 a window [B, 1, 1]: whether the change is read; always, scaled to the same mean, once trained."""
+        if not self.training:
+            return token.new_full((token.shape[0], 1, 1), 1 - self.change_dropout)
+        return (torch.rand(len(token), 1, 1, device=token.device) >= self.change_dropout).float()
+
+
+def summary(values: Tensor, here: Tensor) -> Tensor:
+    """Mean and maximum of the tokens that are here: [B, n, D] -> [B, 2 D]; zeros without any.
+
+    What the attention's norms take away, how large a feature is, reaches the heads by this way.
+    """
+    padded, shown = F.pad(values, (0, 0, 0, 1)), here.unsqueeze(-1)  # [B, n+1, D], [B, n, 1]
+    mean = (values * shown).sum(1) / shown.sum(1).clamp(min=1)  # [B, D]
+    highest = padded.masked_fill(~F.pad(shown, (0, 0, 0, 1)), -torch.inf).amax(1)  # [B, D]
+    return torch.cat((mean, highest.where(here.any(1, keepdim=True), 0.0)), dim=1)
+
+
+def movement(motion: Tensor) -> Tensor:
+    """Numbers of motion [..., M] to what is read of them [..., M - PLACE]: roots, for most are small and a few very large."""
+    read: Tensor = motion[..., :-PLACE].clamp(min=0).sqrt()
+    return read
