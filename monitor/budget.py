@@ -45,7 +45,7 @@ LIMIT: Final = 36.0
 GAP_S: Final = 20.0
 """Windows further apart than this are not in a row."""
 KEEP_S: Final = 300.0
-"""Event time after which what was learned is kept again."""
+"""Event time after which what was learned is kept again; final scores are no further behind the first ones."""
 HISTORY: Final = 48
 """Thresholds that are remembered: an incident that is rebuilt is judged by those of its own time."""
 STEP: Final = 0.125
@@ -223,10 +223,12 @@ class Budgets:
 
     def expected_alarms_per_day(self) -> dict[str, float]:
         """By camera that has thresholds: of all its kinds together."""
-        newest = {
-            name: [peaks.thresholds[-1].per_day for peaks in kinds.values() if peaks.thresholds] for name, kinds in self._cameras.items()
-        }
-        return {name: sum(expected) for name, expected in newest.items() if expected}
+        newest = {name: [one.thresholds[-1] for one in kinds.values() if one.thresholds] for name, kinds in self._cameras.items()}
+        return {name: sum(one.per_day for one in thresholds) for name, thresholds in newest.items() if thresholds}
+
+    def ended(self, camera: str) -> None:
+        """A camera's scores have ended: none need to be held for it; what was learned stays, should it come back."""
+        self._kept.pop(camera, None)
 
     def forget(self, camera: str) -> None:
         """Let go of a camera."""
@@ -235,7 +237,7 @@ class Budgets:
 
     def needed(self, camera: str) -> float:
         """From what event time on scores are needed beside what was kept; infinity if none is."""
-        return self._kept.get(camera, math.inf) - BLOCK_S
+        return self._kept.get(camera, math.inf) - KEEP_S
 
     def to_keep(self) -> list[Learned]:
         """What cameras have become, of those that it is time for."""
@@ -243,8 +245,8 @@ class Budgets:
 
     def _to_keep(self, camera: str) -> Learned | None:
         kinds = self._cameras[camera]
-        at = (min(peaks.newest for peaks in kinds.values()) + 1) * BLOCK_S
-        if at < self._kept[camera] + KEEP_S:
+        at = (max(peaks.newest for peaks in kinds.values()) + 1) * BLOCK_S
+        if at < self._kept.get(camera, math.inf) + KEEP_S:
             return None
         self._kept[camera] = at
         kept = {kind: Kept(one.heights.tobytes(), one.newest, one.thresholds, one.alarms, one.lasting) for kind, one in kinds.items()}

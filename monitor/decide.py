@@ -155,6 +155,7 @@ class Decider:
 
     def ended(self, camera: str) -> list[Alert]:
         """End what was seen, heard or said: no more scores follow (the Mark on `scores`)."""
+        self.budgets.ended(camera)
         lanes = [self._scored.pop((camera, spoken), _Scored()) for spoken in (False, True)]
         return self._tell(alert for lane in lanes for track in lane.tracks.values() for alert in track.end(0.0))
 

@@ -37,7 +37,7 @@ class Pareto:
         ratio = self.share / share
         if abs(self.shape) < 1e-6:
             return self.begin + self.scale * math.log(ratio)
-        return self.begin + self.scale * (ratio**self.shape - 1) / self.shape
+        return self.begin + self.scale * math.expm1(self.shape * math.log(ratio)) / self.shape
 
     def share_above(self, level: float) -> float:
         """The share of all values that exceeds a level; of levels below `begin`, `self.share`."""

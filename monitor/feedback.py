@@ -54,9 +54,7 @@ def from_lines(data: bytes) -> tuple[Feedback, ...]:
         try:
             items[msgspec.json.decode(line, type=Feedback)] = None
         except msgspec.MsgspecError as error:
-            raise ConfigError(
-                f"feedback, line {number}: {error}. Take the line out, or give it again with `scenewatch feedback`"
-            ) from error
+            raise ConfigError(f"feedback, line {number}: {error}. Take the line out, or give it anew") from error
     return tuple(items)
 
 

@@ -30,6 +30,7 @@ EVALUATIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "speech": "workers.evaluate.speech:speech",
         "fusion": "workers.evaluate.fusion:fusion",
+        "budget": "workers.evaluate.budget:budget",
         "normality": "workers.evaluate.normality:normality",
     }
 )

@@ -11,7 +11,8 @@ import math
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ from rich.progress import track
 from monitor.align import Window
 from monitor.budget import BLOCK_S, LIMIT, Peaks, logit
 from monitor.config import Alerts, Rule
+from monitor.config import Normality as Settings
 from monitor.errors import SourceError
 from monitor.fusion import Fusion
 from monitor.hearing import SoundEncoder, sound_encoder
@@ -98,13 +100,13 @@ def _camera(number: int, pairs: Sequence[tuple[Scores, Scores]], alerts: Alerts)
     clips = [np.column_stack([known[: len(odd)], odd[: len(known)]]) for (known, _), odd in zip(own, _unusual(own), strict=True)]
     clips = [clip for clip in clips[len(clips) // 3 :] if len(clip)]  # the first third taught normality
     events = math.exp(rng.uniform(*np.log(EVENTS)))
-    stream = np.concatenate([_hours(clips, events, rng) for _ in range(1)])
+    stream = _hours(clips, events, rng)
     for index, kind in enumerate(KINDS):
         rule = alerts.rule(kind)
         row = _row(stream[:, index], rule.raise_after)
         for name in BUDGETS:
             wanted = 1 / len(KINDS)
-            raised, fixed = _alarms(stream[:, index], row, rule, 24 * 7 * wanted * TIMES[name] / 168 / 7)
+            raised, fixed = _alarms(stream[:, index], row, rule, wanted * TIMES[name] / 7)
             for week in range(1, WEEKS):
                 yield Week(number, name, raised[week], fixed[week], TIMES[name] * wanted)
 
@@ -123,9 +125,7 @@ def _unusual(own: Sequence[tuple[Scores, Scores]]) -> list[Scores]:
     return judged
 
 
-def _settings(warm_up_s: float) -> Any:
-    from monitor.config import Normality as Settings  # noqa: PLC0415
-
+def _settings(warm_up_s: float) -> Settings:
     return Settings(warm_up_s=max(warm_up_s - HOP_S, 10.0))
 
 
@@ -170,7 +170,7 @@ def _row(heights: Scores, in_a_row: int) -> Scores:
 
 def _alarms(heights: Scores, row: Scores, rule: Rule, per_day: float) -> tuple[list[int], list[int]]:
     """Alarms of each week under a budget, and under the rule's own threshold."""
-    peaks = Peaks(rule.raise_after, Alerts().budget_after_h * 60 // 1)
+    peaks = Peaks(rule.raise_after, round(Alerts().budget_after_h * 60))
     width = logit(rule.raise_at) - logit(rule.clear_at)
     blocks = row.reshape(-1, BLOCK).max(axis=1)
     counts, fixed = Counter(heights, row, rule), Counter(heights, row, rule)
@@ -232,10 +232,8 @@ def _figures(weeks: Sequence[Week]) -> dict[str, float]:
         table = np.array([(week.raised, week.fixed) for week in those], float).reshape(CAMERAS, len(KINDS), WEEKS - 1, 2).sum(axis=1)
         raised, fixed = table[..., 0].ravel(), table[..., 1].ravel()
         cameras, wanted = [camera for camera, _ in keys], TIMES[name]
-        figures |= with_interval(f"ratio_{name}", lambda rows, raised=raised, wanted=wanted: float(raised[rows].mean() / wanted), cameras)
-        figures |= with_interval(
-            f"ratio_{name}_fixed", lambda rows, fixed=fixed, wanted=wanted: float(fixed[rows].mean() / wanted), cameras
-        )
+        for label, counts in ((f"ratio_{name}", raised), (f"ratio_{name}_fixed", fixed)):
+            figures |= with_interval(label, partial(_ratio, counts, wanted), cameras)
         within = (raised >= wanted / 2) & (raised <= wanted * 2)
         shares.append(within)
         figures[f"within_factor_two_{name}"] = float(within.mean())
@@ -243,6 +241,10 @@ def _figures(weeks: Sequence[Week]) -> dict[str, float]:
         figures[f"within_factor_two_{name}_at_best"] = _poisson_within(wanted)
     figures["within_factor_two"] = float(np.mean(shares))
     return figures
+
+
+def _ratio(counts: npt.NDArray[np.float64], wanted: float, rows: npt.NDArray[np.int64]) -> float:
+    return float(counts[rows].mean() / wanted)
 
 
 def _poisson_within(wanted: float) -> float:
