@@ -11,6 +11,7 @@ import structlog
 from monitor.bus import Batch, Bus, Record
 from monitor.decide import TOLD, Decider
 from monitor.errors import MessageError
+from monitor.feedback import Feedback
 from monitor.holding import Holding
 from monitor.messages import Alert, CameraState, Learned, Mark, Message, Phase, Score, Stamped, Topic, Transcript
 from monitor.metrics import Metrics
@@ -24,9 +25,11 @@ NEWEST: Final = 10_000
 log: Any = structlog.get_logger()
 
 Clock = Callable[[], float]
+News = Callable[[], Sequence[Feedback] | None]
+"""All that people have said, if there is more of it than before."""
 
 
-async def run(bus: Bus, decider: Decider, metrics: Metrics, *, live: bool, clock: Clock = time.time) -> None:
+async def run(bus: Bus, decider: Decider, metrics: Metrics, *, live: bool, clock: Clock = time.time, feedback: News | None = None) -> None:
     """Decide on what arrives, and publish the alerts; for live cameras, also on what does not arrive."""
     holding = Holding()
     async with bus.subscribe(*READS[Stage.ALERT], group=STAGE, once=True, idle_s=TICK_S if live else None) as batches:
@@ -34,6 +37,8 @@ async def run(bus: Bus, decider: Decider, metrics: Metrics, *, live: bool, clock
             metrics.batch.labels(STAGE).observe(len(batch))
             with metrics.stage_seconds.labels(STAGE).time():
                 await _hand_over(bus, batch, decider, holding)
+                if feedback is not None and (said := feedback()) is not None:
+                    decider.budgets.heed(said)
                 alerts = [alert for record in batch for alert in _decide(decider, record, metrics)]
                 for record in batch:
                     holding.saw(record)

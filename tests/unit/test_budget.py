@@ -28,7 +28,7 @@ def learned(heights: np.ndarray, per_day: float, steps: float = 0.0) -> Peaks:
     peaks = Peaks(1, DAY)
     for block, height in enumerate(heights):
         peaks.close(block, float(height))
-        if (block + 1) % 60 == 0:
+        if (block + 1) % 720 == 0:
             peaks.refit((block + 1) * BLOCK_S, per_day, steps)
     return peaks
 
@@ -53,12 +53,12 @@ def test_log_odds_and_back(probability: float) -> None:
 @pytest.mark.parametrize(("per_day", "ratio"), [(1 / 7, 3.0), (1.0, 2.0), (24.0, 1.4)])
 def test_about_as_many_alarms_as_are_wanted(per_day: float, ratio: float) -> None:
     raised = 0
-    for seed in range(10):
+    for seed in range(6):
         heights = days(21, seed)
         thresholds = learned(heights, per_day).thresholds[-1]
         raised += int((days(70, seed + 100) >= thresholds.height).sum())
         assert thresholds.per_day == pytest.approx(per_day, rel=0.05)
-    assert 1 / ratio < raised / (700 * per_day) < ratio
+    assert 1 / ratio < raised / (420 * per_day) < ratio
 
 
 def test_nothing_is_decided_before_enough_was_seen() -> None:
