@@ -240,12 +240,34 @@ class Alerts(Section):
     """Phrases to listen for, by name."""
     look_for: dict[Name, Sight] = {}
     """What to look for, by name; its kind is `sees:<name>`."""
+    budget: str | None = Field(None, pattern=r"^\d+(\.\d+)?/(hour|day|week)$")
+    """So many alarms a camera are wanted: 1/day, 3/week, 0.5/hour. Left out, each rule's own raise_at holds."""
+    budget_kinds: tuple[str, ...] = ()
+    """The kinds that share it equally; left out, all that are judged by scores."""
+    budget_after_h: float = Field(24.0, ge=1, le=336)
+    """Hours of scores before the budget becomes a threshold; until then raise_at holds."""
+    budget_least: Probability = 0.0
+    """Nothing less probable than this is an alarm, even if the budget would allow it."""
+    feedback: str = ""
+    """A file that `scenewatch feedback` appends to and that moves the thresholds; all alert workers must see the same."""
     update_s: float = Field(10.0, ge=1)
     """An open incident says how it goes at most so often."""
     cameras: bool = True
     """A camera that is stalled, blind or frozen is an alert too."""
     offline_after_s: float = Field(20.0, ge=0)
     """A camera that can't be opened, or that stalls, is an alert when that has lasted so long."""
+
+    @model_validator(mode="after")
+    def _few(self) -> Alerts:
+        if self.budget is not None and not 0 < self.budget_per_day <= 240:
+            raise ValueError("the budget must be more than none, and 10/hour at most")
+        return self
+
+    @property
+    def budget_per_day(self) -> float:
+        """Alarms a camera and day that are wanted; 0 where there is no budget."""
+        count, _, unit = (self.budget or "0/day").partition("/")
+        return float(count) * {"hour": 24.0, "day": 1.0, "week": 1 / 7}[unit]
 
     def rule(self, kind: str) -> Rule:
         """Give the rule of a kind: the default of that kind, changed where the configuration says something."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from monitor.align import RESTART_S
+from monitor.budget import Budgets
 from monitor.config import Alerts, Rule
 from monitor.incident import Evidence, Incident, Said
 from monitor.messages import Alert, CameraState, Judgement, Mark, Score, Severity, State, Topic, Transcript
@@ -135,6 +136,8 @@ class Decider:
     def __init__(self, settings: Alerts) -> None:
         self._settings = settings
         self._watch = watched(settings.watch)
+        self.budgets = Budgets(settings)
+        """What an alarm budget makes of the rules."""
         self._rules: dict[str, Rule] = {}
         self._scored: dict[tuple[str, bool], _Scored] = {}
         self._listened: dict[str, _Listened] = {}
@@ -152,6 +155,7 @@ class Decider:
 
     def ended(self, camera: str) -> list[Alert]:
         """End what was seen, heard or said: no more scores follow (the Mark on `scores`)."""
+        self.budgets.ended(camera)
         lanes = [self._scored.pop((camera, spoken), _Scored()) for spoken in (False, True)]
         return self._tell(alert for lane in lanes for track in lane.tracks.values() for alert in track.end(0.0))
 
@@ -207,7 +211,8 @@ class Decider:
     def needed(self, topic: Topic, camera: str) -> float:
         """From what event time on a camera's records of a topic are needed to decide as before; infinity if none is."""
         if topic is Topic.SCORES:
-            return min(self._scored.get((camera, spoken), _Scored()).needed() for spoken in (False, True))
+            lanes = (self._scored.get((camera, spoken), _Scored()).needed() for spoken in (False, True))
+            return min(*lanes, self.budgets.needed(camera))
         if topic is Topic.TRANSCRIPTS:
             return self._listened.get(camera, _Listened()).needed()
         return self._watched.get(camera, _Watched()).needed()
@@ -218,6 +223,7 @@ class Decider:
 
     def forget(self, camera: str) -> None:
         """Let go of a camera, as if it had never been there."""
+        self.budgets.forget(camera)
         for spoken in (False, True):
             self._scored.pop((camera, spoken), None)
         self._listened.pop(camera, None)
@@ -237,6 +243,10 @@ class Decider:
         for kind in sorted(judged.keys() | lane.tracks.keys()):
             rule = self._rule(kind)
             judgement = judged.get(kind, Judgement(kind=kind, probability=0.0))
+            if self.budgets.holds_for(kind):
+                given, rule = rule, self.budgets.rule(score.camera, kind, score.until, rule)
+                if kind in judged:
+                    self.budgets.saw(score.camera, kind, score.until, judgement.probability, given)
             track = lane.tracks.setdefault(kind, _Track())
             yield from track.feed(_evidence(score, judgement, rule, spoken=spoken), rule, self._settings.update_s)
 

@@ -38,6 +38,7 @@ class Topic(StrEnum):
     ALERTS = "alerts"
     PRESSURE = "pressure"
     NORMALITY = "normality"
+    BUDGET = "budget"
     DEAD_LETTER = "dead-letter"
 
 
@@ -346,7 +347,7 @@ class Learned(Message, frozen=True, kw_only=True, gc=False, tag="learned"):
     at: float
     """Event time up to which it was learned."""
     data: bytes
-    """See `monitor.keeping`; empty when it is to be forgotten."""
+    """See `monitor.keeping` and, on `budget`, `monitor.budget`; empty when it is to be forgotten."""
 
 
 class DeadLetter(Message, frozen=True, kw_only=True, gc=False, tag="dead-letter"):
@@ -370,6 +371,7 @@ TOPIC_MESSAGES: Final[dict[Topic, Any]] = {
     Topic.ALERTS: Alert,
     Topic.PRESSURE: Progress | Pressure,
     Topic.NORMALITY: Learned,
+    Topic.BUDGET: Learned,
     Topic.DEAD_LETTER: DeadLetter,
 }
 """What each topic carries."""

@@ -46,6 +46,7 @@ class Metrics:
         self.embeddings_late = Counter(f"{p}embeddings_late", "Embeddings that came twice, or after their windows.", registry=r)
         self.learning = Gauge(f"{p}normality_learning", "1 while a camera's normality is learning.", ["camera"], registry=r)
         self.alerts = Counter(f"{p}alerts", "Alert events.", ["kind", "severity", "phase"], registry=r)
+        self.alarms_expected = Gauge(f"{p}alarms_expected_per_day", "Alarms that the budget's thresholds expect.", ["camera"], registry=r)
         self.delivered = Counter(f"{p}deliveries", "Deliveries to sinks.", ["sink", "outcome"], registry=r)
         self.lag_records = Gauge(f"{p}lag_records", "Records that a stage has not taken yet.", ["stage", "partition"], registry=r)
         self.lag_seconds = Gauge(f"{p}lag_seconds", "How far a stage is behind capture.", ["stage", "partition"], registry=r)

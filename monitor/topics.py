@@ -134,7 +134,7 @@ def settings(topic: Topic, kafka: Kafka) -> Settings:  # noqa: PLR0911 - one lin
             return Settings(retention_ms=kept_ms, retention_bytes=kept_bytes, segment_ms=max(kept_ms // 8, MINUTE_MS), segment_bytes=size)
         case Topic.CAMERAS:  # a state is compacted away only when every stage has long seen it
             return Settings(cleanup_policy="compact", min_compaction_lag_ms=DAY_MS, segment_bytes=16 * 2**20)
-        case Topic.NORMALITY:
+        case Topic.NORMALITY | Topic.BUDGET:
             return Settings(cleanup_policy="compact", segment_ms=DAY_MS // 4, segment_bytes=64 * 2**20)
         case Topic.EMBEDDINGS:
             return _for_days(keep.embeddings_days)

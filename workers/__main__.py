@@ -277,6 +277,20 @@ def calibrate(
     return 0
 
 
+@app.command
+def feedback(
+    *said: Annotated[str, Parameter(help='[ALERT_ID] "not an anomaly", or missed.')],
+    config: ConfigFiles,
+    camera: Annotated[str, Parameter(help="Of which camera, where no alert is named.")] = "",
+    at: Annotated[Moment, Parameter(help="When: 2026-11-23T10:15:00Z, seconds since the epoch, -15m.")] = "",
+    kind: Annotated[str, Parameter(help="Of incident.")] = "",
+) -> int:
+    """Say that an alert was no anomaly, or that one was missed: thresholds follow on the next hour, and it is kept for training."""
+    from workers import feedback  # noqa: PLC0415
+
+    return feedback.give(load(config), said or ("",), camera, at, kind)
+
+
 @app.command(name="schema")
 def write_schemas(out: Path = Path("docs/schema")) -> int:
     """Write the JSON Schemas of alerts and camera states, generated from the code."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from monitor.bus import Bus
@@ -98,9 +99,12 @@ def _nothing() -> None:
 
 def _alert(config: Config, metrics: Metrics, _sinks: Sequence[Sink], fast: bool) -> Run:
     from monitor.decide import Decider  # noqa: PLC0415
-    from workers import alert  # noqa: PLC0415
+    from workers import alert, feedback  # noqa: PLC0415
 
-    return lambda bus: alert.run(bus, Decider(config.alerts), metrics, live=not fast)
+    path = config.alerts.feedback
+    return lambda bus: alert.run(
+        bus, Decider(config.alerts), metrics, live=not fast, feedback=feedback.Store(Path(path)).news if path else None
+    )
 
 
 def _deliver(config: Config, metrics: Metrics, sinks: Sequence[Sink], _fast: bool) -> Run:

@@ -32,6 +32,7 @@ EVALUATIONS: Final[Mapping[str, str]] = MappingProxyType(
         "fusion": "workers.evaluate.fusion:fusion",
         "fusion-kinds": "workers.evaluate.kinds:fusion_kinds",
         "fights": "workers.evaluate.fights:fights",
+        "budget": "workers.evaluate.budget:budget",
         "normality": "workers.evaluate.normality:normality",
         "retrieval": "workers.evaluate.retrieval:retrieval",
         "reasons": "workers.evaluate.reasons:reasons",
