@@ -15,7 +15,7 @@ from typing import Final
 from monitor import config
 from monitor.bus import Bus, Record
 from monitor.codec import dead_letter
-from monitor.embedding import ALL, Encoded, Rejected, Sounds, Takes, pictures, texts
+from monitor.embedding import ALL, Encoded, Layers, Rejected, Sounds, Takes, pictures, texts
 from monitor.hearing import SoundEncoder, sound_encoder
 from monitor.holding import Holding
 from monitor.language import TextEncoder, text_encoder
@@ -38,6 +38,8 @@ class Encoders:
     picture: PictureEncoder
     sound: SoundEncoder
     text: TextEncoder
+    layers: Layers | None = None
+    """What tells the tone of voices, in the sound encoder's thread; None where that is off."""
 
 
 def load(models: config.Models) -> Encoders:
@@ -47,7 +49,7 @@ def load(models: config.Models) -> Encoders:
 
 async def run(bus: Bus, encoders: Encoders, metrics: Metrics, takes: Takes = ALL) -> None:
     """Encode what arrives, and pass the marks on behind what they promise; not what `takes` leaves out."""
-    sounds, holding = Sounds(encoders.sound, takes), Holding()
+    sounds, holding = Sounds(encoders.sound, takes, encoders.layers), Holding()
     encodes: dict[Topic, Encode] = {
         Topic.VIDEO: partial(pictures, encoders.picture, takes=takes),
         Topic.AUDIO: sounds,
