@@ -44,7 +44,11 @@ Numbers = npt.NDArray[np.float64]
 
 def text_features(vectors: npt.NDArray[np.float32], texts: Sequence[str]) -> npt.NDArray[np.float32]:
     """Sentence vectors [n, 384] and their texts to what the head reads [n, 384 + BUCKETS]: both parts of length 1."""
-    return np.hstack([vectors, np.stack([_counted(text) for text in texts])]) if texts else np.empty((0, vectors.shape[1] + BUCKETS), np.float32)
+    return (
+        np.hstack([vectors, np.stack([_counted(text) for text in texts])])
+        if texts
+        else np.empty((0, vectors.shape[1] + BUCKETS), np.float32)
+    )
 
 
 def words_of(text: str) -> list[str]:

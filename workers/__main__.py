@@ -214,10 +214,23 @@ def bench(
 
 
 @app.command
-def train(*, data: Data = DATA, out: Path = Path("monitor/weights"), seed: int = 0, json: JsonFile = None) -> int:
-    """Train the fusion network on the rows of the data whose licence lets weights be shipped."""
-    from workers import train  # noqa: PLC0415
+def train(
+    *,
+    data: Data = DATA,
+    out: Path = Path("monitor/weights"),
+    seed: int = 0,
+    only: Annotated[Literal["fusion", "heads"], Parameter(help="heads: tone, kinds of sounds, and intent.")] = "fusion",
+    json: JsonFile = None,
+) -> int:
+    """Train the fusion network, or the heads beside it, on the rows of the data whose licence lets weights be shipped."""
     from workers.report import publish  # noqa: PLC0415
+
+    if only == "heads":
+        from workers.training import heads  # noqa: PLC0415
+
+        publish(heads.train_heads(data, out, seed), json)
+        return 0
+    from workers import train  # noqa: PLC0415
 
     publish(train.train(data, out, seed), json)
     return 0

@@ -31,6 +31,9 @@ EVALUATIONS: Final[Mapping[str, str]] = MappingProxyType(
         "speech": "workers.evaluate.speech:speech",
         "fusion": "workers.evaluate.fusion:fusion",
         "normality": "workers.evaluate.normality:normality",
+        "sounds": "workers.evaluate.sounds:sounds",
+        "tone": "workers.evaluate.tone:tone",
+        "intent": "workers.evaluate.intent:intent",
     }
 )
 """Where each stands: a module is loaded when it is asked for, and no other's models are."""
