@@ -12,6 +12,7 @@ import unicodedata
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -60,7 +61,7 @@ def words_of(text: str) -> list[str]:
 def _counted(text: str) -> npt.NDArray[np.float32]:
     """Which words and neighbours there are, hashed; of length 1."""
     words = words_of(text)
-    parts = {*words, *(f"{one} {next_}" for one, next_ in zip(words, words[1:], strict=False))}
+    parts = {*words, *(f"{one} {next_}" for one, next_ in pairwise(words))}
     row = np.zeros(BUCKETS, np.float32)
     for part in parts:
         row[zlib.crc32(part.encode()) % BUCKETS] = 1.0

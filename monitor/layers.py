@@ -1,4 +1,4 @@
-"""What each layer of Whisper's encoder hears: sound of any length becomes one vector a layer, for the tone of voices and the kind of sounds.
+"""What each layer of Whisper's encoder hears: sound of any length becomes one vector a layer, for voices and kinds of sounds.
 
 The last layer knows words best; how something is said, and what else sounds, is told better by the ones before it (Gong et al.
 2023, "Whisper-AT", arXiv 2307.03183; Pasad et al. 2021, arXiv 2107.04734). CTranslate2 gives only the last one, so the same

@@ -171,7 +171,6 @@ _TINY_EN: Final = _files(
 )
 
 
-
 def _head(name: str, note: str) -> Model:
     """A head that this project trained."""
     weights = File(name=f"{name}.safetensors", sha256="", parts=(Part(package="monitor", path=f"weights/{name}.safetensors"),))

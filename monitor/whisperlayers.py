@@ -1,4 +1,4 @@
-"""Whisper's encoder in torch, told apart by layer: what `monitor.layers` is converted from, once (Radford et al. 2022, arXiv 2212.04356)."""
+"""Whisper's encoder in torch, told apart by layer: `monitor.layers` is converted from it, once (Radford et al. 2022, arXiv 2212.04356)."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.errors import ModelError
-from monitor.heads import Head, load
+from monitor.heads import load
 from monitor.models import Located
 from workers.evaluate.folds import dealt, judged
 from workers.evaluate.sounds import esc_folds, mean_average_precision, urban_folds

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from saying import heard, intent, said, tone, window
 
 from monitor.heads import Head
 from monitor.intent import BUCKETS, INTENTS, MEANT, Intent, log_odds, meant, probability, text_features, words_of
 from monitor.messages import Embedding
 from monitor.tone import Voice
-from saying import heard, intent, said, tone, window
 
 THREAT, CALL, ORDINARY = [1.0, 0, 0, 0], [0, 1.0, 0, 0], [0, 0, 1.0, 0]
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
+from saying import LAYERS, heard, said, tone, window
 
 from monitor.heads import Head
 from monitor.tone import CLASSES, Tone, pooled
-from saying import LAYERS, heard, said, tone, window
 
 
 def test_a_window_is_the_mean_and_the_deviation_of_its_seconds():

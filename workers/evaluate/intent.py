@@ -37,9 +37,11 @@ from workers.training.sounds import Samples, samples_of
 from workers.training.spoken import TESTED, Said, hear, mixed, speak
 
 SNR_DB: Final = (20, 10, 0)
-SENTENCES: Final = 120
+SENTENCES: Final = 80
 """Of those that matter, and as many ordinary ones."""
 SEED: Final = 0
+BATCH: Final = 24
+"""Sentences that are transcribed together."""
 AMBIENCE: Final = {
     "sounds/urbansound8k": ("sound:air_conditioner", "sound:engine_idling", "sound:street_music", "sound:drilling", "sound:jackhammer"),
     "sounds/esc10": ("sound:rain", "sound:sea_waves", "sound:helicopter", "sound:clock_tick"),
@@ -118,13 +120,10 @@ def _heard(voices: Sequence[Samples], noises: Sequence[Samples], snr: int, confi
     """What the live parts write of each sentence, with a noise that is the same at every ratio."""
     rng = np.random.default_rng([SEED, 2])
     segmenter, transcribe = segmenters(config.speech), transcriber(config.speech, config.models)
-    return [
-        [
-            (item.text, item.confidence)
-            for item in hear(mixed(voice, noises[int(rng.integers(len(noises)))], snr), "en", segmenter("eval"), transcribe)
-        ]
-        for voice in track(voices, f"sentences at {snr} dB")
-    ]
+    spoken = [mixed(voice, noises[int(rng.integers(len(noises)))], snr) for voice in voices]
+    parts = [spoken[at : at + BATCH] for at in range(0, len(spoken), BATCH)]
+    heard = [row for part in track(parts, f"heard at {snr} dB") for row in hear(part, ["en"] * len(part), segmenter, transcribe)]
+    return [[(item.text, item.confidence) for item in row] for row in heard]
 
 
 def _recognition(said: Sequence[Phrase], heard: Sequence[Sequence[Heard]], snr: int) -> dict[str, float]:

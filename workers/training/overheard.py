@@ -61,7 +61,7 @@ def _rows(phrases: Sequence[Phrase], seed: int) -> Iterator[list[tuple[str, str,
     for phrase, voice in zip(phrases, voices, strict=True):
         snr = float(rng.choice(SNR_DB))
         known = phrase.language if len(phrase.language) == 2 else ""
-        found = hear(mixed(voice, noise(rng), snr), known, segmenter("training"), transcribe)
+        [found] = hear([mixed(voice, noise(rng), snr)], [known], segmenter, transcribe)
         yield [(phrase.text, f"{snr:g}", item.text, f"{item.confidence:.3f}") for item in found] or [(phrase.text, f"{snr:g}", "", "0")]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 
 from monitor.messages import SOUND_HZ, Transcript
-from monitor.speech import Heard, Transcriber
-from monitor.voice import Segmenter
+from monitor.speech import Transcriber
+from monitor.voice import Segmenter, Utterance
 from workers.evaluate.speech import pieces
 from workers.scene.voice import VOICE_HZ, Speaker, Voice
 from workers.training.sounds import Samples
@@ -75,9 +75,16 @@ def mixed(voice: Samples, noise: Samples, snr_db: float) -> Samples:
     return (loud / max(1.0, float(np.abs(loud).max()) / 0.98)).astype(np.float32)
 
 
-def hear(samples: Samples, language: str, segmenter: Segmenter, transcribe: Transcriber) -> list[Transcript]:
-    """What the live parts write down of a recording whose camera is configured with its language; only what the guard believes."""
+def hear(
+    recordings: Sequence[Samples], languages: Sequence[str], segmenter: Callable[[str], Segmenter], transcribe: Transcriber
+) -> list[list[Transcript]]:
+    """What the live parts write down of recordings whose cameras are configured with their languages; only what the guard believes."""
+    cut = [_cut(samples, language, segmenter("spoken")) for samples, language in zip(recordings, languages, strict=True)]
+    heard = iter(transcribe([utterance for utterances in cut for utterance in utterances]))
+    found = [[next(heard).transcript for _ in utterances] for utterances in cut]
+    return [[transcript for transcript in row if transcript is not None] for row in found]
+
+
+def _cut(samples: Samples, language: str, segmenter: Segmenter) -> list[Utterance]:
     sounds = [msgspec.structs.replace(sound, language=language) for sound in pieces(samples)]
-    ended = [utterance for sound in sounds for utterance in segmenter.push(sound)[0]]
-    heard: list[Heard] = transcribe([*ended, *segmenter.flush()[0]])
-    return [item.transcript for item in heard if item.transcript is not None]
+    return [utterance for sound in sounds for utterance in segmenter.push(sound)[0]] + segmenter.flush()[0]
