@@ -14,7 +14,7 @@ LAYERS = 8
 
 def tone(tense: float, none: float = -9.0) -> Tone:
     """Hears what it is told, whatever sounds."""
-    head = Head(CLASSES, np.zeros((3, 2 * LAYERS), np.float32), np.array([tense, 0.0, none], np.float32))
+    head = Head(CLASSES, np.zeros((3, LAYERS), np.float32), np.array([tense, 0.0, none], np.float32))
     return Tone(head, (1.0, 0.0, 0.5), "tone@test")
 
 

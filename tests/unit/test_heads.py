@@ -80,7 +80,7 @@ def test_a_head_is_read_as_it_was_written(tmp_path: Path):
 def test_a_file_that_is_no_head_is_named(tmp_path: Path):
     path = tmp_path / "tiny.safetensors"
     path.write_bytes(b"nothing")
-    with pytest.raises(ModelError, match="tiny.safetensors does not hold a head"):
+    with pytest.raises(ModelError, match=r"tiny\.safetensors does not hold a head"):
         load(located(path))
 
 

@@ -19,18 +19,18 @@ from rich.progress import track
 
 from monitor.errors import SourceError
 from monitor.layers import LayeredSounds, layered_sounds
-from monitor.tone import CALM, TENSE
+from monitor.tone import CALM, TENSE, pooled
 from workers.evaluate import Task
 from workers.evaluate.folds import Integers, dealt, judged, left_out
 from workers.evaluate.interval import with_interval
-from workers.training.layered import Features, layer_bank, whole
+from workers.training.layered import Features, layer_bank
 from workers.training.linear import fit_head
 from workers.training.rows import recordings
 from workers.training.voices import FELT, speaker_of
 
 FOLDS: Final = 12
 """At most; with as many speakers or fewer, each is left out once."""
-DECAY: Final = 1e-3
+DECAY: Final = 0.03
 
 Flags = npt.NDArray[np.bool_]
 
@@ -84,7 +84,8 @@ def _corpus(name: str, data: Path, encoder: LayeredSounds) -> Corpus | None:
         left_out(f"uar_{name}", f"{data / 'emotion' / name} has no tense voices beside others")
         return None
     bank = layer_bank(f"emotion/{name}", rows, encoder, track)
-    return Corpus(name, whole(bank), tense, tuple(speaker_of(row.name) for row in rows))
+    values = np.stack([pooled(bank.tokens(item).values) for item in bank.tracks])
+    return Corpus(name, values, tense, tuple(speaker_of(row.name) for row in rows))
 
 
 def _within(corpus: Corpus) -> dict[str, float]:

@@ -30,7 +30,7 @@ EVENTS_DECAY: Final = 3e-4
 ESC: Final = "sounds/esc10"
 
 INTENT_LIMITS: Final = (
-    "Learned from sentences that were written for it, mostly English, with some German, Spanish and French; the sentence encoder is English.",
+    "Learned from sentences that were written for it, mostly English, some German, Spanish, French; the sentence encoder is English.",
     "What the recogniser writes was learned from one synthesiser's voices in made noise; shouting, dialects and children were not taught.",
     "threat: that words are meant is decided by the voice, with three stated probabilities (monitor.intent), for no data has both.",
     "Probabilities are calibrated on these sentences, half of which matter: far more than in life.",

@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from monitor.layers import LayeredSounds
 from monitor.messages import SOUND_HZ
-from monitor.tone import pooled
 from workers.training.bank import Bank, Tokens, Track, cached, gather
 from workers.training.rows import Row
 from workers.training.sounds import PIECE, Progress, Samples, samples_of, seconds
@@ -44,8 +43,9 @@ def layers_of(samples: Samples, encoder: LayeredSounds) -> Tokens:
 
 
 def whole(bank: Bank) -> Features:
-    """One vector a recording [n, 2 d], the mean and the deviation of its tokens."""
-    return np.stack([pooled(bank.tokens(track).values) for track in bank.tracks])
+    """One vector a recording [n, 2 d]: the mean and the deviation of its tokens."""
+    values = [bank.tokens(track).values for track in bank.tracks]
+    return np.stack([np.concatenate([rows.mean(0), rows.std(0)]) for rows in values])
 
 
 def _track(row: Row) -> Track:

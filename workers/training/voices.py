@@ -25,7 +25,7 @@ FELT: Final = frozenset({"emotion:anger", "emotion:angry", "emotion:fear", "emot
 """Labels of anger and fear in EmoDB and RAVDESS."""
 WINDOW: Final = 4
 """Tokens of a window, a second each."""
-DECAY: Final = 1e-3
+DECAY: Final = 0.03
 MOST: Final = 0.02
 """Share of the windows of other voices that may raise an alarm."""
 THRESHOLDS: Final = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.99)
