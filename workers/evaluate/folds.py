@@ -36,7 +36,7 @@ def judged(values: npt.NDArray[np.float32], labels: Sequence[str], folds: Intege
     said = np.zeros((len(values), len(classes)))
     for fold in np.unique(folds):
         taught = np.flatnonzero(folds != fold)
-        head = fit_head(values[taught], [labels[n] for n in taught], decay, classes=classes)
+        head = fit_head(values[taught], [labels[int(n)] for n in taught], decay, classes=classes)
         said[folds == fold] = head.log_probabilities(values[folds == fold])
     return said, classes
 

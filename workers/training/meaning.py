@@ -77,8 +77,18 @@ def held_out(known: Sayings) -> dict[str, Numbers]:
 
 def calibrate(known: Sayings, odds: dict[str, Numbers]) -> dict[str, tuple[float, ...]]:
     """By kind: slope of the log-odds, weight of the recogniser's log-confidence, offset."""
-    certain = np.log(np.clip(known.confidences, LEAST, None))
-    return {kind: logistic(_truth(known, kind), np.stack([values, certain], axis=1)) for kind, values in odds.items()}
+    return {
+        kind: _calibrated(_truth(known, kind), values, np.log(np.clip(known.confidences, LEAST, None))) for kind, values in odds.items()
+    }
+
+
+def _calibrated(truth: npt.NDArray[np.bool_], odds: Numbers, certain: Numbers) -> tuple[float, ...]:
+    """Where less confidence would make a meaning more probable, it is left out: that is how the sample fell, no knowledge."""
+    slope, weight, offset = logistic(truth, np.stack([odds, certain], axis=1))
+    if weight >= 0:
+        return slope, weight, offset
+    slope, offset = logistic(truth, odds[:, None])
+    return slope, 0.0, offset
 
 
 def figures(known: Sayings, odds: dict[str, Numbers], calibration: dict[str, tuple[float, ...]]) -> dict[str, float]:
