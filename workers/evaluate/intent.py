@@ -71,7 +71,7 @@ def intent(task: Task) -> dict[str, float]:
     def ap(name: str, scores: Scores) -> dict[str, float]:
         return with_interval(name, lambda index: average_precision(truth[index], scores[index]), families)
 
-    figures = {"sentences": len(chosen), "families": len(set(families))}
+    figures: dict[str, float] = {"sentences": len(chosen), "families": len(set(families))}
     figures |= ap("ap_written", judges(chosen, [[(phrase.text, 1.0)] for phrase in chosen]))
     voices = list(speak([Said(text=phrase.text, language="en") for phrase in chosen], TESTED, np.random.default_rng([SEED, 1])))
     for snr in SNR_DB:

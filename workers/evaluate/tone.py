@@ -52,7 +52,8 @@ class Corpus:
 
     def standardised(self) -> Features:
         """Its features by its own mean and deviation."""
-        return (self.values - self.values.mean(0)) / (self.values.std(0) + 1e-4)
+        values: Features = (self.values - self.values.mean(0)) / (self.values.std(0) + 1e-4)
+        return values
 
 
 def tone(task: Task) -> dict[str, float]:

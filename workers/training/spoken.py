@@ -51,7 +51,10 @@ def at_16_khz(samples: Samples) -> Samples:
     frame = av.AudioFrame.from_ndarray(np.clip(samples, -1, 1)[None].astype(np.float32), format="flt", layout="mono")
     frame.sample_rate = VOICE_HZ
     resampler = av.AudioResampler(format="flt", layout="mono", rate=SOUND_HZ)
-    return np.concatenate([out.to_ndarray()[0] for part in (frame, None) for out in resampler.resample(part)]).astype(np.float32)
+    resampled: Samples = np.concatenate([out.to_ndarray()[0] for part in (frame, None) for out in resampler.resample(part)]).astype(
+        np.float32
+    )
+    return resampled
 
 
 def levelled(samples: Samples) -> Samples:
@@ -72,7 +75,8 @@ def mixed(voice: Samples, noise: Samples, snr_db: float) -> Samples:
     beside = power(ground[before : before + voice.size])
     gain = (power(voice) / max(beside, 1e-12) * 10 ** (-snr_db / 10)) ** 0.5
     loud = spoken + gain * ground
-    return (loud / max(1.0, float(np.abs(loud).max()) / 0.98)).astype(np.float32)
+    unclipped: Samples = (loud / max(1.0, float(np.abs(loud).max()) / 0.98)).astype(np.float32)
+    return unclipped
 
 
 def hear(
