@@ -59,7 +59,8 @@ def at_16_khz(samples: Samples) -> Samples:
 
 def levelled(samples: Samples) -> Samples:
     """The same sound at LEVEL."""
-    return (samples * (LEVEL / max(power(samples) ** 0.5, 1e-6))).astype(np.float32)
+    level: Samples = (samples * (LEVEL / max(power(samples) ** 0.5, 1e-6))).astype(np.float32)
+    return level
 
 
 def power(samples: Samples) -> float:
