@@ -54,6 +54,13 @@ class Encoded:
         return sum(isinstance(item, Embedding) for item in self.items)
 
 
+class Layers(Protocol):
+    """Seconds of sound to what each of an encoder's layers hears."""
+
+    def __call__(self, sounds: npt.NDArray[np.float32], /) -> npt.NDArray[np.float32]:
+        """Float32 [n, 16000] at 16 kHz to float32 [n, layers, 2, width]."""
+
+
 class Takes(Protocol):
     """Says what is worth the time, by when it was captured."""
 
@@ -77,6 +84,8 @@ class Sounds:
 
     encoder: SoundEncoder
     takes: Takes = ALL
+    layers: Layers | None = None
+    """What tells the tone of voices; None where that is off."""
     _last: dict[str, tuple[float, npt.NDArray[np.float32]]] = field(default_factory=dict)
     _spared: set[str] = field(default_factory=set)
     """Cameras whose last piece was not encoded."""
@@ -103,8 +112,10 @@ class Sounds:
                 case Mark() as mark:
                     self._forget(mark)
                     slots.append(mark)
-        vectors = self.encoder(np.stack(seconds)) if seconds else ()
-        return Encoded(Modality.SOUND, _fill(slots, vectors, Modality.SOUND, self.encoder.name), tuple(rejected))
+        stacked = np.stack(seconds) if seconds else np.empty((0, WINDOW), np.float32)
+        vectors = self.encoder(stacked) if seconds else ()
+        layers = self.layers(stacked) if seconds and self.layers is not None else None
+        return Encoded(Modality.SOUND, _fill(slots, vectors, Modality.SOUND, self.encoder.name, layers), tuple(rejected))
 
     def remember(self, records: Sequence[Record[Message]]) -> None:
         """Take records in that were encoded before: what follows them begins in their last half second."""

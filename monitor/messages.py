@@ -188,7 +188,8 @@ class Embedding(Stamped, frozen=True, kw_only=True, gc=False, tag="embedding"):
     vector: bytes
     """float16 [the encoder's width]."""
     grid: bytes = b""
-    """Pictures only: float16 [7, 7, 112], features by place, which normality reads."""
+    """float16, finer features. Pictures: [7, 7, 112], by place, which normality reads. Sounds: [layers, 2, width], by the encoder's
+    layers, their mean and deviation over time, which the tone of voices is known by; empty where that is off."""
     motion: bytes = b""
     """Pictures only: the frame's own `motion`."""
     joint: bytes = b""

@@ -41,6 +41,7 @@ class Kind(StrEnum):
     OBJECTS = "people and things"
     POSE = "poses"
     FUSION = "fusion"
+    HEAD = "tone, sounds, intent"
 
 
 class Status(StrEnum):
@@ -168,6 +169,13 @@ _TINY_EN: Final = _files(
     tokenizer__json="929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
     vocabulary__txt="ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf",
 )
+
+
+def _head(name: str, note: str) -> Model:
+    """A head that this project trained."""
+    weights = File(name=f"{name}.safetensors", sha256="", parts=(Part(package="monitor", path=f"weights/{name}.safetensors"),))
+    return Model(name=name, kind=Kind.HEAD, packages=("scenewatch",), files=(weights,), licence="Apache-2.0", note=note)
+
 
 MODELS: Final[tuple[Model, ...]] = (
     Model(
@@ -297,6 +305,9 @@ MODELS: Final[tuple[Model, ...]] = (
         licence="Apache-2.0",
         note="Trained by this project; its hash stands in fusion-default.json beside it.",
     ),
+    _head("intent-default", "What is meant by what is said; trained by this project."),
+    _head("tone-default", "Whether a voice is tense; trained by this project."),
+    _head("events-default", "The ten sounds of ESC-10; trained by this project."),
 )
 """Every model there is."""
 
@@ -369,7 +380,7 @@ def _require(entry: Model, part: Part | Member) -> Path:
         return path
     if isinstance(part, Member):
         raise ModelError(f"Model {entry.name}: {part.path} of npm package {part.package} is missing here. {FETCH}")
-    if entry.kind is Kind.FUSION:
+    if entry.kind in (Kind.FUSION, Kind.HEAD):
         raise ModelError(f"Model {entry.name}: {part.path} is missing here. Install scenewatch again.")
     raise ModelError(
         f"Model {entry.name}: {part.path} of package {part.package} is missing. Install it: pip install 'scenewatch[embedded]'"

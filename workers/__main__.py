@@ -222,15 +222,21 @@ def train(
         Path | None, Parameter(help="YAML: how it is taught (workers/training/settings.py); then a run card is written too.")
     ] = None,
     seed: Annotated[int | None, Parameter(help="Instead of the configuration's.")] = None,
+    only: Annotated[Literal["fusion", "heads"], Parameter(help="heads: tone, kinds of sounds, and intent.")] = "fusion",
     json: JsonFile = None,
 ) -> int:
-    """Train the fusion network on the rows of the data whose licence lets weights be shipped."""
-    from workers import train  # noqa: PLC0415
+    """Train the fusion network, or the heads beside it, on the rows of the data whose licence lets weights be shipped."""
     from workers.report import publish  # noqa: PLC0415
+
+    if only == "heads":
+        from workers.training import heads  # noqa: PLC0415
+
+        publish(heads.train_heads(data, out, seed or 0), json)
+        return 0
+    from workers import train  # noqa: PLC0415
     from workers.training.settings import read  # noqa: PLC0415
 
-    settings = read(config, seed)
-    publish(train.train(data, out, settings, run=config is not None), json)
+    publish(train.train(data, out, read(config, seed), run=config is not None), json)
     return 0
 
 

@@ -17,7 +17,7 @@ import structlog
 from monitor import config
 from monitor.bus import Bus, Record
 from monitor.codec import dead_letter
-from monitor.embedding import ALL, Encoded, Rejected, Sounds, Takes, pictures, remember, texts
+from monitor.embedding import ALL, Encoded, Layers, Rejected, Sounds, Takes, pictures, remember, texts
 from monitor.errors import ModelError
 from monitor.hearing import SoundEncoder, sound_encoder
 from monitor.holding import Holding
@@ -47,6 +47,8 @@ class Encoders:
     text: TextEncoder
     sightings: Sightings | None = None
     """Looks for people and things, in the pictures' thread; None where nobody looks."""
+    layers: Layers | None = None
+    """What tells the tone of voices, in the sound encoder's thread; None where that is off."""
 
 
 def load(models: config.Models) -> Encoders:
@@ -69,7 +71,7 @@ def sightings_of(models: config.Models) -> Sightings | None:
 
 async def run(bus: Bus, encoders: Encoders, metrics: Metrics, takes: Takes = ALL) -> None:
     """Encode what arrives, and pass the marks on behind what they promise; not what `takes` leaves out."""
-    sounds, sightings, holding = Sounds(encoders.sound, takes), encoders.sightings, Holding()
+    sounds, sightings, holding = Sounds(encoders.sound, takes, encoders.layers), encoders.sightings, Holding()
     encodes: dict[Topic, Encode] = {
         Topic.VIDEO: partial(pictures, encoders.picture, takes=takes, sightings=sightings),
         Topic.AUDIO: sounds,

@@ -37,6 +37,9 @@ EVALUATIONS: Final[Mapping[str, str]] = MappingProxyType(
         "retrieval": "workers.evaluate.retrieval:retrieval",
         "reasons": "workers.evaluate.reasons:reasons",
         "incidents": "workers.evaluate.incidents:incidents",
+        "sounds": "workers.evaluate.sounds:sounds",
+        "tone": "workers.evaluate.tone:tone",
+        "intent": "workers.evaluate.intent:intent",
     }
 )
 """Where each stands: a module is loaded when it is asked for, and no other's models are."""

@@ -74,6 +74,12 @@ def labelled(data: Path, folder: str) -> tuple[Row, ...]:
     return tuple(Row(path=data / row["path"], name=row["path"], label=row["label"], group=_group(row["path"]), fold=-1) for row in found)
 
 
+def recordings(data: Path, folder: str) -> tuple[Row, ...]:
+    """The files of a folder, whatever their use: for evaluations that cross-validate, whose heads are thrown away."""
+    found = [*trainable(data, folder), *held_out(data, folder)]
+    return tuple(sorted(found, key=lambda row: row.name))
+
+
 def sentences() -> tuple[Sentence, ...]:
     """The project's own sentences; families of phrases are dealt to the folds in turn, each label by itself."""
     with files("workers.training").joinpath("sentences.csv").open(encoding="utf-8") as file:

@@ -1,0 +1,81 @@
+"""How it is said: whether a voice is tense (angry or afraid), from what the layers of the sound encoder hear of a window."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from monitor.align import Window
+from monitor.heads import Head, load
+from monitor.messages import Judgement, Modality, floats
+from monitor.models import locate
+
+TENSE, CALM, NONE = "tense", "calm", "none"
+CLASSES: Final = (TENSE, CALM, NONE)
+"""A voice that is angry or afraid; any other voice; no voice."""
+SPEAKS: Final = 0.5
+"""From this probability on somebody speaks in a window."""
+KIND: Final = "tense_voice"
+
+
+class Voice(NamedTuple):
+    """A voice in a window."""
+
+    tense: float
+    """How probable it is that it is tense, given that somebody speaks."""
+    tense_prior: float
+    """The same before anything was heard, among what taught the head."""
+
+
+def pooled(seconds: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Features of the seconds of a stretch of sound [n, d] to features of the stretch [d]: their mean.
+
+    How they change from second to second tells corpora apart, not tones: with it, what one corpus taught is no use for another.
+    """
+    mean: npt.NDArray[np.float32] = seconds.mean(0)
+    return mean
+
+
+@dataclass(frozen=True, slots=True)
+class Tone:
+    """Judges voices in windows."""
+
+    head: Head
+    calibration: tuple[float, ...]
+    """Slope and offset of the log-odds of tense against calm, and how often voices were tense in what calibrated it."""
+    name: str
+
+    @classmethod
+    def load(cls, model: str = "tone-default") -> Tone:
+        """Read the shipped head. Raises ModelError if it is missing or wrong."""
+        located = locate(model)
+        head, config = load(located)
+        return cls(head, config.calibration[TENSE], located.version)
+
+    def __call__(self, windows: Sequence[Window]) -> list[tuple[Judgement, ...]]:
+        """Judge windows: for each one Judgement of `tense_voice`; 0 where nobody speaks."""
+        return [(self._judge(window),) for window in windows]
+
+    def _judge(self, window: Window) -> Judgement:
+        voice = self.voice(window)
+        if voice is None:
+            return Judgement(kind=KIND, probability=0.0)
+        return Judgement(kind=KIND, probability=voice.tense, parts={Modality.SOUND: voice.tense})
+
+    def voice(self, window: Window) -> Voice | None:
+        """The voice in a window; None where nobody is heard to speak, or no layers were kept."""
+        heard = [floats(item.grid) for item in window.sounds if item.grid and item.at < window.until]
+        if not heard:
+            return None
+        said = np.exp(self.head.log_probabilities(pooled(np.stack(heard))[None]))[0]
+        tense, calm, none = (float(said[self.head.classes.index(name)]) for name in CLASSES)
+        if none > 1 - SPEAKS:
+            return None
+        slope, offset, prior = self.calibration
+        odds = math.log(max(tense, 1e-9) / max(calm, 1e-9))
+        return Voice(tense=1 / (1 + math.exp(-slope * odds - offset)), tense_prior=prior)

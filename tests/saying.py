@@ -1,0 +1,52 @@
+"""Windows in which something is said, and judges that hear what they are told."""
+
+import numpy as np
+
+from monitor.align import Window
+from monitor.heads import Head
+from monitor.intent import BUCKETS, INTENTS, Intent
+from monitor.messages import Embedding, Modality, Transcript, pack
+from monitor.tone import CLASSES, Tone
+
+HAS = (Modality.SOUND, Modality.TEXT)
+LAYERS = 8
+
+
+def tone(tense: float, none: float = -9.0) -> Tone:
+    """Hears what it is told, whatever sounds."""
+    head = Head(CLASSES, np.zeros((3, LAYERS), np.float32), np.array([tense, 0.0, none], np.float32))
+    return Tone(head, (1.0, 0.0, 0.5), "tone@test")
+
+
+def intent(hears: Tone) -> Intent:
+    """Takes the first number of a sentence's vector for a threat, the second for a call."""
+    weight = np.zeros((len(INTENTS), 4 + BUCKETS), np.float32)
+    weight[0, 0] = weight[1, 1] = 20.0
+    bias = np.array([-5.0, -5.0, -20.0, -20.0, 5.0], np.float32)
+    calibration = {"threat": (1.0, 0.5, 0.0), "call_for_help": (1.0, 0.5, 0.0)}
+    return Intent(Head(INTENTS, weight, bias), calibration, "intent@test", hears)
+
+
+def said(vector: list[float], confidence: float = 0.9, at: float = 1.0) -> Embedding:
+    times = {"camera": "hall", "at": at, "until": at + 1, "captured": 0.0, "modalities": HAS}
+    transcript = Transcript(text="words", language="en", confidence=confidence, no_speech=0.0, **times)
+    return Embedding(modality=Modality.TEXT, vector=pack(np.array(vector)), transcript=transcript, **times)
+
+
+def heard(at: float = 1.0) -> Embedding:
+    return Embedding(
+        camera="hall",
+        at=at,
+        until=at + 0.5,
+        captured=0.0,
+        modalities=HAS,
+        modality=Modality.SOUND,
+        vector=b"",
+        grid=pack(np.ones(LAYERS)),
+    )
+
+
+def window(*texts: Embedding, sounds: tuple[Embedding, ...] = ()) -> Window:
+    return Window(
+        camera="hall", at=0, until=4, captured=0, modalities=HAS, revision=1, final=True, pictures=(), sounds=sounds, texts=tuple(texts)
+    )

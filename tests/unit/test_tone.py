@@ -1,0 +1,33 @@
+import numpy as np
+import pytest
+from saying import LAYERS, heard, said, tone, window
+
+from monitor.heads import Head
+from monitor.tone import CLASSES, Tone, pooled
+
+
+def test_a_window_is_the_mean_of_its_seconds():
+    np.testing.assert_allclose(pooled(np.array([[1.0, 2.0], [3.0, 2.0]], np.float32)), [2, 2])
+
+
+def test_a_tense_voice_is_judged_as_calibrated():
+    judge = Tone(tone(1.0).head, (2.0, -1.0, 0.3), "t")
+    [[judgement]] = judge([window(sounds=(heard(),))])
+    assert judgement.kind == "tense_voice"
+    assert judgement.probability == pytest.approx(1 / (1 + np.exp(-1.0)), abs=1e-3)
+    assert sum(judgement.parts.values()) == judgement.probability
+
+
+def test_where_nobody_speaks_no_voice_is_tense():
+    [[judgement]] = tone(5.0, none=9.0)([window(sounds=(heard(),))])
+    assert judgement.probability == 0
+
+
+def test_without_layers_there_is_no_voice():
+    assert tone(5.0).voice(window(said([0, 0, 0, 0]))) is None
+
+
+def test_sound_from_after_the_window_is_not_heard():
+    weight = np.zeros((3, LAYERS), np.float32)
+    judge = Tone(Head(CLASSES, weight, np.zeros(3, np.float32)), (1.0, 0.0, 0.5), "t")
+    assert judge.voice(window(sounds=(heard(at=4.0),))) is None

@@ -1,0 +1,46 @@
+"""Cross-validation of small heads: what belongs together is never on both sides, and every example is judged once."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from workers.training.linear import fit_head
+
+Integers = npt.NDArray[np.int64]
+Scores = npt.NDArray[np.float64]
+
+
+def dealt(groups: Sequence[str], labels: Sequence[str], count: int) -> Integers:
+    """A fold for each example: the largest group first, to the fold that holds least of its labels; never more folds than groups."""
+    held: dict[str, Counter[str]] = defaultdict(Counter)
+    for group, label in zip(groups, labels, strict=True):
+        held[group][label] += 1
+    folds: list[Counter[str]] = [Counter() for _ in range(min(count, len(held)))]
+    place = {}
+    for group in sorted(held, key=lambda name: (-held[name].total(), name)):
+        share = held[group]
+        at = min(range(len(folds)), key=lambda n: (sum(folds[n][label] * number for label, number in share.items()), folds[n].total()))
+        place[group] = at
+        folds[at] += share
+    return np.array([place[group] for group in groups])
+
+
+def judged(values: npt.NDArray[np.float32], labels: Sequence[str], folds: Integers, decay: float) -> tuple[Scores, tuple[str, ...]]:
+    """Log-probabilities [n, K] of each example by a head that was taught on the other folds, and the K classes."""
+    classes = tuple(sorted(set(labels)))
+    said = np.zeros((len(values), len(classes)))
+    for fold in np.unique(folds):
+        taught = np.flatnonzero(folds != fold)
+        head = fit_head(values[taught], [labels[int(n)] for n in taught], decay, classes=classes)
+        said[folds == fold] = head.log_probabilities(values[folds == fold])
+    return said, classes
+
+
+def left_out(figure: str, why: str) -> None:
+    """Say that a figure can't be had."""
+    sys.stderr.write(f"{figure}: left out, {why}\n")

@@ -1,0 +1,54 @@
+"""What sentences mean: the project's own, by intent; families of phrases stay together in the folds."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Final
+
+from workers.training.rows import FOLDS, sentences
+
+THREATS: Final = frozenset({"threat_kill", "threat_hurt", "robbery", "abuse", "extortion", "bullying"})
+CALLS: Final = frozenset({"call_help", "call_ambulance", "call_police", "mayday", "call_for_person", "fallen", "crash"})
+"""Families of sentences.csv that are one intent throughout; the other families of distress stay distress."""
+ALIKE: Final = {"help_plain": "call_help", "urgent_short": "call_help", "threat_plain": "threat_kill"}
+"""Families that say nearly the same in the same words: one family for the folds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phrase:
+    """A sentence and what is meant by it."""
+
+    text: str
+    intent: str
+    family: str
+    language: str
+    fold: int
+
+
+def phrases() -> tuple[Phrase, ...]:
+    """All sentences of sentences.csv and intents.csv; families are dealt to the folds in turn, each intent by itself."""
+    found = [(line.text, _intent(line.family, distress=line.distress), line.family, line.language) for line in sentences()]
+    with files("workers.training").joinpath("intents.csv").open(encoding="utf-8") as file:
+        found += [(line["text"], line["intent"], line["family"], line["language"]) for line in csv.DictReader(file)]
+    dealt: Counter[str] = Counter()
+    folds: dict[str, int] = {}
+    kept = []
+    for text, intent, name, language in found:
+        family = ALIKE.get(name, name)
+        if family not in folds:
+            folds[family] = dealt[intent] % FOLDS
+            dealt[intent] += 1
+        kept.append(Phrase(text=text, intent=intent, family=family, language=language, fold=folds[family]))
+    return tuple(kept)
+
+
+def _intent(family: str, *, distress: bool) -> str:
+    """The intent of a family of sentences.csv, which itself knows only distress and ordinary."""
+    if not distress:
+        return "ordinary"
+    if family in THREATS:
+        return "threat"
+    return "call_for_help" if family in CALLS or family in ALIKE else "distress"

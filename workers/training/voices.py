@@ -1,0 +1,126 @@
+"""Teaching the head that tells a tense voice, another voice, and none: windows of licensed recordings, by speaker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from monitor.heads import Head
+from monitor.layers import LayeredSounds
+from monitor.tone import CALM, CLASSES, NONE, TENSE, pooled
+from workers.training.bank import Bank
+from workers.training.figures import area_under_roc, average_precision, calibration_error
+from workers.training.layered import Features, layer_bank
+from workers.training.linear import fit_head, logistic
+from workers.training.rows import FOLDS, trainable
+from workers.training.sounds import Progress
+
+FOLDERS: Final = ("emotion/emodb", "speech/wer", "speech/diarization", "sounds/esc10")
+FELT: Final = frozenset({"emotion:anger", "emotion:angry", "emotion:fear", "emotion:fearful", "emotion:anxiety"})
+"""Labels of anger and fear in EmoDB and RAVDESS."""
+WINDOW: Final = 4
+"""Tokens of a window, a second each."""
+DECAY: Final = 0.03
+MOST: Final = 0.02
+"""Share of the windows of other voices that may raise an alarm."""
+THRESHOLDS: Final = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.99)
+
+Numbers = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Windows to learn from [n]."""
+
+    features: Features
+    """[n, d]."""
+    labels: tuple[str, ...]
+    folds: npt.NDArray[np.int64]
+
+
+def speaker_of(name: str) -> str:
+    """Who speaks in a recording: in EmoDB the first two letters of its name, in RAVDESS the last field."""
+    stem = Path(name).stem
+    return stem.split("-")[-1] if "-" in stem else stem[:2]
+
+
+def voice_banks(data: Path, encoder: LayeredSounds, progress: Progress) -> dict[str, Bank]:
+    """By folder: the licensed recordings."""
+    rows = {folder: trainable(data, folder) for folder in FOLDERS}
+    return {folder: layer_bank(folder, found, encoder, progress) for folder, found in rows.items() if found}
+
+
+def windows(banks: Sequence[Bank]) -> Windows:
+    """Every other window of each recording; a short recording is one."""
+    found = list(_windows(banks))
+    return Windows(np.stack([row for row, _, _ in found]), tuple(label for _, label, _ in found), np.array([fold for _, _, fold in found]))
+
+
+def _windows(banks: Sequence[Bank]) -> Iterator[tuple[npt.NDArray[np.float32], str, int]]:
+    for bank in banks:
+        for track in bank.tracks:
+            values = bank.tokens(track).values
+            for at in range(0, max(1, len(values) - WINDOW + 1), WINDOW // 2):
+                yield pooled(values[at : at + WINDOW]), label_of(track.name, track.label), track.fold
+
+
+def label_of(name: str, label: str) -> str:
+    """The class of a recording."""
+    if name.startswith("sounds/"):
+        return NONE
+    return TENSE if label in FELT else CALM
+
+
+def teach(known: Windows, folds: frozenset[int]) -> Head:
+    """A head from the windows of some folds."""
+    rows = np.flatnonzero(np.isin(known.folds, sorted(folds)))
+    return fit_head(known.features[rows], [known.labels[n] for n in rows], DECAY, classes=CLASSES)
+
+
+def held_out(known: Windows) -> Numbers:
+    """Log-probabilities [n, 3] of CLASSES, each window's by a head that was not taught its fold."""
+    said = np.zeros((len(known.labels), len(CLASSES)))
+    for fold in range(FOLDS):
+        rows = known.folds == fold
+        if rows.any():
+            said[rows] = teach(known, frozenset(range(FOLDS)) - {fold}).log_probabilities(known.features[rows])
+    return said
+
+
+def calibrate(known: Windows, said: Numbers) -> tuple[float, ...]:
+    """Slope and offset of tense against calm where somebody speaks, and how often a voice was tense there."""
+    speech = _is(known, TENSE) | _is(known, CALM)
+    truth = _is(known, TENSE)[speech]
+    slope, offset = logistic(truth, (said[speech, :1] - said[speech, 1:2]))
+    return slope, offset, float(truth.mean())
+
+
+def figures(known: Windows, said: Numbers, calibration: tuple[float, ...]) -> dict[str, float]:
+    """Of unseen speakers and recordings: ranking, calibration error, and where a rule could begin."""
+    slope, offset, _ = calibration
+    voices = np.exp(said[:, 2]) <= 0.5
+    probable = np.where(voices, 1 / (1 + np.exp(-slope * (said[:, 0] - said[:, 1]) - offset)), 0.0)
+    tense, calm, none = (_is(known, name) for name in CLASSES)
+    speech = tense | calm
+    raised = {at: float(np.mean(probable[~tense] >= at)) for at in THRESHOLDS}
+    raise_at = next((at for at in THRESHOLDS if raised[at] <= MOST), THRESHOLDS[-1])
+    return {
+        "cv_tense_auc": area_under_roc(tense[speech], probable[speech]),
+        "cv_tense_ap": average_precision(tense, probable),
+        "cv_tense_recall": float((probable[tense] >= 0.5).mean() + (probable[calm] < 0.5).mean()) / 2,
+        "cv_tense_calibration_error": calibration_error(tense[speech], probable[speech]),
+        "cv_voice_found": float(voices[speech].mean()),
+        "cv_voice_false": float(voices[none].mean()) if none.any() else 0.0,
+        "cv_tense_voice_raise_at": raise_at,
+        "cv_tense_voice_false": raised[raise_at],
+        "cv_tense_voice_found": float(np.mean(probable[tense] >= raise_at)),
+    }
+
+
+def _is(known: Windows, name: str) -> npt.NDArray[np.bool_]:
+    return np.array([label == name for label in known.labels])
