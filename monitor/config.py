@@ -146,6 +146,8 @@ class Models(Section):
     fusion: str = "fusion-default"
     picture_text: str = ""
     """A SigLIP or CLIP for `alerts.look_for`: a folder, or a hub's repository; left out, what the packages carry is used."""
+    tone: bool = True
+    """Hear how it is said, not only what: 15 ms of processor time a second of sound."""
     objects: Literal["auto", "on", "off"] = "auto"
     """Look for people and things in every picture; `auto`: if the weights are there (`scenewatch models --fetch`)."""
     threads: int = Field(0, ge=0, le=64)
@@ -202,6 +204,9 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         "aggression": Rule(enabled=False, raise_at=0.85, raise_after=3),  # it carries over too badly to voices it has not heard
         "crying": Rule(severity=Severity.INFO, raise_at=0.95, raise_after=3),
         "distress": Rule(severity=Severity.CRITICAL, raise_at=0.85),
+        "threat": Rule(severity=Severity.CRITICAL, raise_at=0.5, raise_after=1),
+        "call_for_help": Rule(severity=Severity.CRITICAL, raise_at=0.6, raise_after=1),
+        "tense_voice": Rule(severity=Severity.INFO, raise_at=0.5, clear_at=0.3),
         "unusual_picture": Rule(severity=Severity.INFO, raise_after=3),
         "unusual_sound": Rule(severity=Severity.INFO, raise_after=3),
         "camera:offline": Rule(cool_down_s=0),

@@ -9,6 +9,7 @@ ordinary moments than these are from each other.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,10 @@ Probabilities = Callable[[Sequence[Window]], Floats]
 
 EXPLAIN_FROM: Final = 0.5
 """A judgement that is less probable needs no reasons."""
+AGAIN_S: Final = 5.0
+"""What was explained is not explained anew for so long, …"""
+STRONGER: Final = 0.05
+"""… unless it has become so much more probable."""
 ORDINARY: Final = 0.3
 """A moment in which nothing is as probable as this is kept as an example of what is ordinary, …"""
 EVERY_S: Final = 60.0
@@ -128,13 +133,15 @@ class Explainer:
     """Reads utterances anew, for the words' shares; without it there are none."""
     _ordinary: dict[str, Ordinary] = field(default_factory=dict)
     _readings: dict[str, bytes] = field(default_factory=dict)
+    _told: dict[str, dict[str, tuple[float, float]]] = field(default_factory=dict)
+    """By camera and kind: when it was explained last, and how probable it was."""
 
     def __call__(self, window: Window, made: Score) -> Score:
         """Add reasons to what is probable; a window in which nothing is teaches what is ordinary."""
         ordinary = self._ordinary.setdefault(window.camera, Ordinary())
         if made.revision == 0 and window.pictures and all(judgement.probability < ORDINARY for judgement in made.judgements):
             ordinary.take(window.pictures[-1])
-        asked = {judgement.kind for judgement in made.judgements if _asks(judgement, made)}
+        asked = {judgement.kind for judgement in made.judgements if _asks(judgement, made) and self._is_news(judgement, made)}
         if not asked:
             return made
         variants = self._variants(window) if asked.intersection(self.kinds) else None
@@ -146,6 +153,16 @@ class Explainer:
     def forget(self, camera: str) -> None:
         """Let go of a camera, as if it had never been there."""
         self._ordinary.pop(camera, None)
+        self._told.pop(camera, None)
+
+    def _is_news(self, judgement: Judgement, made: Score) -> bool:
+        """Whether it was not just explained; it is from now on. Explaining takes longer than judging, and an incident lasts."""
+        told = self._told.setdefault(made.camera, {})
+        at, probability = told.get(judgement.kind, (-math.inf, 0.0))
+        if at <= made.until < at + AGAIN_S and judgement.probability < probability + STRONGER:
+            return False
+        told[judgement.kind] = (made.until, judgement.probability)
+        return True
 
     def _variants(self, window: Window) -> _Shares:
         """Ask the network of every part that can be left out, and be there alone, in one batch."""

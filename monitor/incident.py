@@ -53,7 +53,7 @@ class Evidence:
 
 @dataclass(slots=True)
 class Incident:
-    """One incident that is open: begun with `first`; `peak` is the strongest evidence of it so far."""
+    """One incident that is open: begun with `first`; `peak` is the strongest evidence so far, with the newest reasons given."""
 
     first: Evidence
     peak: Evidence
@@ -86,7 +86,8 @@ class Incident:
         self.until = max(self.until, evidence.until)
         self.captured = max(self.captured, evidence.captured)
         if evidence.probability > self.peak.probability:
-            self.peak = replace(evidence, severity=max(self.peak.severity, evidence.severity, key=ORDER.index))
+            severity = max(self.peak.severity, evidence.severity, key=ORDER.index)
+            self.peak = replace(evidence, severity=severity, reasons=evidence.reasons or self.peak.reasons)
         said = {each.at: each for each in (*self.said, *evidence.said)}
         self.said = tuple(said[at] for at in sorted(said)[-UTTERANCES:])
 

@@ -21,6 +21,7 @@ from workers.stage import READS, Stage
 
 if TYPE_CHECKING:
     from monitor.align import Aligner
+    from monitor.lookfor import Looking
     from workers import fuse
 
 Run = Callable[[Bus], Awaitable[None]]
@@ -69,13 +70,34 @@ def _transcribe(config: Config, metrics: Metrics, _sinks: Sequence[Sink], _fast:
 
 
 def judges(config: Config) -> fuse.Judges:
-    """The network, and what makes each camera's normality; raises ModelError saying what to install."""
+    """The networks, and what makes each camera's normality; raises ModelError saying what to install."""
+    from monitor.explain import Explainer  # noqa: PLC0415
     from monitor.fusion import Fusion  # noqa: PLC0415
+    from monitor.intent import Intent  # noqa: PLC0415
     from monitor.keeping import Remembered  # noqa: PLC0415
-    from workers import fuse  # noqa: PLC0415
+    from monitor.language import text_encoder  # noqa: PLC0415
+    from monitor.tone import Tone  # noqa: PLC0415
+    from workers import reasons  # noqa: PLC0415
 
-    network = Fusion.load(config.models)
-    return fuse.Judges(network, partial(Remembered, config.normality) if config.normality.enabled else _nothing)
+    fusion, tone, texts = Fusion.load(config.models), Tone.load(), text_encoder(config.models)
+    heads: list[fuse.Network] = [fusion, tone, Intent.load(tone)] if config.models.tone else [fusion, Intent.load(tone)]
+    looking = _looking(config)
+    return reasons.Reasoned(
+        reasons.Beside([*heads, *looking]),
+        partial(Remembered, config.normality) if config.normality.enabled else _nothing,
+        explain=Explainer(reasons.Probabilities(fusion), fusion.kinds, texts),
+        forgets=[each.forget for each in looking],
+    )
+
+
+def _looking(config: Config) -> Sequence[Looking]:
+    """What looks for what was said in words, if anything was."""
+    if not config.alerts.look_for:
+        return ()
+    from monitor.lookfor import Looking  # noqa: PLC0415
+    from monitor.zeroshot import space  # noqa: PLC0415
+
+    return (Looking(space(config.models), config.alerts.look_for, config.normality.warm_up_s),)
 
 
 def aligner(config: Config, *, fast: bool) -> Aligner:

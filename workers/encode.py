@@ -22,6 +22,7 @@ from monitor.errors import ModelError
 from monitor.hearing import SoundEncoder, sound_encoder
 from monitor.holding import Holding
 from monitor.language import TextEncoder, text_encoder
+from monitor.layers import layered_sounds
 from monitor.messages import DeadLetter, Frame, Message, Sound, Stamped, Topic
 from monitor.metrics import Metrics
 from monitor.objects import detector, poser
@@ -53,7 +54,13 @@ class Encoders:
 
 def load(models: config.Models) -> Encoders:
     """Load the encoders that the configuration names. Raises ModelError saying what to install."""
-    return Encoders(picture=picture_encoder(models), sound=sound_encoder(models), text=text_encoder(models), sightings=sightings_of(models))
+    return Encoders(
+        picture=picture_encoder(models),
+        sound=sound_encoder(models),
+        text=text_encoder(models),
+        sightings=sightings_of(models),
+        layers=layered_sounds(models.sound, models.threads) if models.tone else None,
+    )
 
 
 def sightings_of(models: config.Models) -> Sightings | None:

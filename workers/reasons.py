@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from monitor.align import Window
@@ -34,6 +34,8 @@ class Reasoned(Judges):
     """Judges whose scores carry reasons."""
 
     explain: Explainer | None = None
+    forgets: Sequence[Callable[[str], None]] = ()
+    """What else lets go of a camera."""
 
     def __call__(self, items: Sequence[Window | Mark]) -> list[Score | Mark]:
         """Judge windows in order, and give what is probable its reasons."""
@@ -43,6 +45,8 @@ class Reasoned(Judges):
     def forget(self, camera: str) -> None:
         """Let go of a camera, as if it had never been there."""
         Judges.forget(self, camera)
+        for forget in self.forgets:
+            forget(camera)
         if self.explain is not None:
             self.explain.forget(camera)
 

@@ -156,16 +156,16 @@ def _hours(clips: Sequence[Scores], events: float, rng: np.random.Generator) -> 
     hours = np.arange(WEEKS * 168)
     for hour, count in zip(hours, rng.poisson(events * (1 - RHYTHM * np.cos(2 * np.pi * hours / 24))), strict=True):
         for at in rng.integers(hour * HOUR, (hour + 1) * HOUR, size=count):
-            clip = clips[rng.integers(len(clips))]
+            clip = clips[int(rng.integers(len(clips)))]
             clip = (clip + rng.normal(0, width)).astype(np.float32)[: size - at]
             stream[at : at + len(clip)] = np.maximum(stream[at : at + len(clip)], clip)
-    return np.clip(stream, -LIMIT, LIMIT)
+    return np.asarray(np.clip(stream, -LIMIT, LIMIT), np.float32)
 
 
 def _row(heights: Scores, in_a_row: int) -> Scores:
     """The lowest of so many windows in a row, which is what has to reach a threshold."""
     padded = np.concatenate([np.full(in_a_row - 1, -LIMIT, np.float32), heights])
-    return np.lib.stride_tricks.sliding_window_view(padded, in_a_row).min(axis=1)
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, in_a_row).min(axis=1), np.float32)
 
 
 def _alarms(heights: Scores, row: Scores, rule: Rule, per_day: float) -> tuple[list[int], list[int]]:
