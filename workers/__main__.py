@@ -175,13 +175,15 @@ def evaluate(
     data: Data = DATA,
     of: Annotated[str, Parameter(name="--set", help="One set of the data, such as vad/ucsd_ped2.")] = "",
     json: JsonFile = None,
+    page: Annotated[Path, Parameter(help="all: write the table there.")] = Path("docs/accuracy.md"),
 ) -> int:
     """Measure how good it is, on real data; `all` also writes docs/accuracy.md."""
-    from workers.evaluate import Task, run  # noqa: PLC0415
+    from workers.evaluate import Task, everything, run  # noqa: PLC0415
     from workers.report import publish  # noqa: PLC0415
 
     logs.configure("warning", json=False)
-    publish(run(name, Task(data=data, of=of)), json)
+    task = Task(data=data, of=of)
+    publish(everything(task, page if page.parent.is_dir() else None) if name == "all" else run(name, task), json)
     return 0
 
 

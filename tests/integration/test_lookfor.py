@@ -17,7 +17,7 @@ from monitor.lookfor import Looking
 from monitor.messages import Embedding, Modality, Score
 from monitor.vision import picture_encoder
 from monitor.zeroshot import conse
-from workers.evaluate.normality import perceive
+from workers.evaluate.normality import Eyes
 from workers.reasons import Beside, Reasoned
 
 VIDEO = Path(os.environ.get("SCENEWATCH_DATA", "../shared/data")) / "video"
@@ -27,8 +27,8 @@ SIGHTS = {"cars": Sight(texts=("cars on a road",)), "people": Sight(texts=("peop
 
 def pictures(name: str, count: int) -> list[Embedding]:
     camera = Camera(source=name, fps=2, starts_at=0)
-    found = (item for item in perceive(VIDEO / name, camera, Config(models=MODELS), picture_encoder(MODELS)) if isinstance(item, Embedding))
-    return list(islice(found, count))
+    eyes = Eyes(picture_encoder(MODELS), None)
+    return list(islice((item for item in eyes(VIDEO / name, camera, Config(models=MODELS)) if isinstance(item, Embedding)), count))
 
 
 @pytest.mark.data

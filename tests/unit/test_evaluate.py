@@ -8,6 +8,7 @@ import pytest
 from monitor.errors import ConfigError
 from workers.evaluate import EVALUATIONS, evaluation
 from workers.evaluate.interval import interval, with_interval
+from workers.evaluate.page import LINES, flat, page
 
 
 @pytest.mark.parametrize("name", EVALUATIONS)
@@ -31,3 +32,18 @@ def test_what_is_of_one_recording_is_drawn_together() -> None:
     values = np.repeat([0.0, 1.0], 50)
     found = with_interval("mean", lambda rows: float(values[rows].mean()), ["a"] * 50 + ["b"] * 50)
     assert found == {"mean": 0.5, "mean_low": 0.0, "mean_high": 1.0}
+
+
+def test_the_page_shows_what_was_measured_and_nothing_else() -> None:
+    text = page({"tone": {"uar": 0.9, "uar_low": 0.8, "uar_high": 0.95}})
+    assert "| 0.900 | 0.800 to 0.950 | 0.88 | `scenewatch eval tone` |" in text
+    assert text.count("scenewatch eval tone") == 1
+    assert "normality" not in text
+
+
+def test_of_equal_names_the_first_keeps_its_own() -> None:
+    assert flat({"fights": {"ap": 1.0}, "incidents": {"ap": 2.0}}) == {"ap": 1.0, "incidents_ap": 2.0}
+
+
+def test_every_line_of_the_page_is_of_an_evaluation_that_there_is() -> None:
+    assert {line.of for line in LINES} <= EVALUATIONS.keys()

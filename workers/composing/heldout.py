@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from monitor.cache import cache_dir
 from monitor.config import Config
 from monitor.fusion import Fusion, FusionConfig
-from monitor.fusionnet import FusionNet, TorchFusion
+from monitor.fusionnet import FusionNet, TorchFusion, network
 from monitor.hearing import sound_encoder
 from monitor.language import text_encoder
 from monitor.models import locate
@@ -24,6 +24,7 @@ from workers import build
 from workers.composing.sources import Split
 from workers.composing.timeline import Timeline
 from workers.fuse import Judges
+from workers.reasons import Beside, Reasoned
 from workers.training import card
 from workers.training.compose import Banks
 from workers.training.fit import Recipe, fit
@@ -34,7 +35,15 @@ from workers.training.texts import text_bank
 
 HELD: Final = {Split.VAL: 2, Split.TEST: 3}
 """The fold that teaches nothing where a split is judged."""
-CODE: Final = ("fit.py", "compose.py", "rows.py", "sentences.csv", "scenes.csv", "../../monitor/fusionnet.py")
+CODE: Final = (
+    "fit.py",
+    "compose.py",
+    "rows.py",
+    "sentences.csv",
+    "scenes.csv",
+    "../../monitor/fusionnet.py",
+    "../../monitor/fusionparts.py",
+)
 
 
 def judges(data: Path, split: Split, timelines: Sequence[Timeline], settings: Config) -> Judges:
@@ -44,8 +53,12 @@ def judges(data: Path, split: Split, timelines: Sequence[Timeline], settings: Co
     """
     bare = settings.model_copy(update={"normality": settings.normality.model_copy(update={"enabled": False})})
     made = build.judges(bare)
-    if taught(data, timelines):
-        made.network = without(data, HELD[split], Fusion.load(settings.models), settings)
+    if isinstance(made, Reasoned):
+        made.explain = None  # nobody reads the reasons, and they take longer than judging
+    if taught(data, timelines) and isinstance(made.network, Beside):
+        made.network = Beside(
+            [without(data, HELD[split], each, settings) if isinstance(each, Fusion) else each for each in made.network.networks]
+        )
     return made
 
 
@@ -63,7 +76,7 @@ def without(data: Path, fold: int, shipped: Fusion, settings: Config) -> Fusion:
     key = hashlib.sha256(code + repr((fold, shipped.name, names, Recipe())).encode()).hexdigest()[:16]
     path = cache_dir() / "incidents" / f"without-fold-{fold}-{key}.safetensors"
     if path.is_file():
-        net = FusionNet(shipped.cfg)
+        net = network(shipped.cfg)
         net.load_state_dict(load_file(path))
     else:
         net = _fit(data, fold, shipped.cfg, settings)

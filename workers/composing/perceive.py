@@ -23,7 +23,7 @@ from workers.bench.tape import Tape
 from workers.build import Run
 from workers.stage import Stage
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Counts up when the stages make something else of the same film."""
 
 Item = Embedding | Mark
@@ -34,7 +34,8 @@ class Perception:
     """Runs films through the stages, or reads what they made of them before; models are loaded when they are first needed."""
 
     def __init__(self, settings: Config) -> None:
-        self._settings = settings
+        # people and things are read by normality and told in alerts, and neither is looked at here
+        self._settings = settings.model_copy(update={"models": settings.models.model_copy(update={"objects": "off"})})
         models = (settings.models.picture, settings.models.sound, settings.models.text, settings.speech.model)
         said = (VERSION, settings.capture, settings.speech, [locate(name).version for name in models])
         self._key = repr(said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -10,7 +11,7 @@ from types import MappingProxyType
 from typing import Final, TypeAlias, cast
 
 from monitor.config import Config
-from monitor.errors import ConfigError
+from monitor.errors import ConfigError, SourceError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,21 @@ EVALUATIONS: Final[Mapping[str, str]] = MappingProxyType(
 def run(name: str, task: Task) -> dict[str, float]:
     """The figures of one evaluation. Raises SourceError if the data is not there."""
     return evaluation(name)(task)
+
+
+def everything(task: Task, page: Path | None) -> dict[str, float]:
+    """The figures of all that `docs/accuracy.md` tells of, and that page; what there is no data for is left out, and said."""
+    from workers.evaluate import page as pages  # noqa: PLC0415
+
+    measured: dict[str, dict[str, float]] = {}
+    for name in pages.ALL:
+        try:
+            measured[name] = run(name, task)
+        except SourceError as error:
+            sys.stderr.write(f"eval {name}: left out: {error}\n")
+    if page:
+        page.write_text(pages.page(measured), "utf-8")
+    return pages.flat(measured)
 
 
 def evaluation(name: str) -> Evaluation:
