@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -26,9 +26,9 @@ import numpy.typing as npt
 
 from monitor.align import RESTART_S, Window
 from monitor.config import Normality as Settings
-from monitor.messages import Embedding, Judgement, Modality, floats
+from monitor.messages import Embedding, Judgement, Modality, Sighting, floats
 from monitor.motion import CELLS
-from monitor.novelty import CHANNELS, PLACES, Heard, Places, Seen, Sounds
+from monitor.novelty import CHANNELS, PLACES, SIDE, Heard, Places, Seen, Sounds
 from monitor.tails import Tail, probability
 from monitor.things import Met, Things
 
@@ -41,9 +41,11 @@ PRIOR: Final = 1e-3
 PRIOR_STAYS: Final = 1e-3
 """The same for something that looks unusual and stays: rarer, and easier to be sure of, because it waits."""
 PRIOR_THINGS: Final = 1e-3
-"""The same for people and things; …"""
-PRIOR_BESIDE: Final = 1e-5
-"""… where these are looked for, the same for places: what is new there is mostly they, and they are judged better by themselves."""
+"""The same for people and things."""
+PRIOR_BESIDE: Final = 1e-4
+"""Where these are looked for, the same for what moves where none was found: mostly they, missed."""
+SURE: Final = 0.3
+"""Who is followed and found with so much confidence is sure to be there."""
 THINGS_LEAST: Final = 0.5
 """Evidence against people and things that varies less is not worth more."""
 PULL: Final = 0.25
@@ -138,9 +140,10 @@ class PictureWatcher:
         seen = self._places.see(_grid(item), item.at)
         pull = self._places.restless(floats(item.motion)[: CELLS * CELLS]) ** np.float32(PULL)
         met = None if self._things is None or item.things is None else self._things.see(item.things, item.at)
-        scores = self._moved(float((seen.distances * pull).max())), self._stayed(seen.distances / pull, item), self._met(met, item)
+        left = seen.distances if met is None else seen.distances * ~covered(item.things or ())
+        scores = self._moved(float((left * pull).max())), self._stayed(left / pull, item), self._met(met, item)
         rarities = [1.0 if score is None else tail.rarity(score) for tail, score in zip(self._tails, scores, strict=True)]
-        priors = (PRIOR, PRIOR_STAYS, 0.0) if met is None else (PRIOR_BESIDE, PRIOR_BESIDE, PRIOR_THINGS)
+        priors = (PRIOR, PRIOR_STAYS, 0.0) if met is None else (PRIOR_BESIDE, PRIOR_STAYS, PRIOR_THINGS)
         ways = tuple(prior / rarity for prior, rarity in zip(priors, rarities, strict=True))
         return Moment(item.at, ways, scores, Pictured(seen, met))
 
@@ -182,6 +185,17 @@ class PictureWatcher:
         self._places.learn(moment.lesson.seen)
         if self._things is not None and moment.lesson.met is not None:
             self._things.learn(moment.lesson.met)
+
+
+def covered(things: Sequence[Sighting]) -> npt.NDArray[np.bool_]:
+    """The places [49] where people and things are: what is unusual there is judged by them, and not once more by what it looks like."""
+    places = np.zeros((SIDE, SIDE), np.bool_)
+    for thing in things:
+        if not thing.track or thing.confidence < SURE:
+            continue
+        left, top, right, bottom = (min(max(int(edge * SIDE), 0), SIDE - 1) for edge in thing.box)
+        places[top : bottom + 1, left : right + 1] = True
+    return places.ravel()
 
 
 class SoundWatcher:

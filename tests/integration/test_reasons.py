@@ -52,6 +52,7 @@ def said(text: str) -> Embedding:
 
 
 def explained(judges: Reasoned, each: Window, kind: str) -> tuple[Judgement, Reasons]:
+    judges.forget(each.camera)  # what was just explained is not explained again
     (made,) = judges([each])
     assert isinstance(made, Score)
     found = next(judgement for judgement in made.judgements if judgement.kind == kind)

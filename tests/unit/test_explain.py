@@ -130,6 +130,22 @@ def test_what_is_improbable_or_was_explained_before_costs_nothing() -> None:
     assert explain.network.batches == []
 
 
+def test_what_goes_on_is_explained_once_and_again_when_it_becomes_stronger_or_time_has_passed() -> None:
+    explain, each = explainer(), window(0, [], [loud(0, 1.0)])
+
+    def is_explained(after_s: float, chance: float) -> bool:
+        later = replace(each, until=each.until + after_s)
+        return explain(later, judged(later, first=chance)).judgements[0].reasons is not None
+
+    assert [is_explained(0, 0.8), is_explained(1, 0.8), is_explained(1.5, 0.9), is_explained(2, 0.9), is_explained(7, 0.8)] == [
+        True,
+        False,
+        True,
+        False,
+        True,
+    ]
+
+
 def test_reasons_that_a_judge_gave_itself_stay() -> None:
     own = Reasons(text="because")
     each = window(3, [shot(0)], [])

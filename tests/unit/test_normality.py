@@ -5,7 +5,8 @@ from moments import PICTURE, SETTINGS, picture, sound, window
 
 from monitor.align import Window
 from monitor.config import Normality as Settings
-from monitor.normality import LATER_S, Normality
+from monitor.messages import Sighting
+from monitor.normality import LATER_S, Normality, covered
 
 
 def run(pictures, sounds, settings: Settings = SETTINGS):
@@ -98,3 +99,13 @@ def test_a_window_costs_a_few_milliseconds_at_most():
     for index in range(150, 200):
         normality.judge(window(index, pictures, sounds))
     assert (time.process_time() - begun) / 50 < 0.02
+
+
+def someone(confidence: float, track: int) -> Sighting:
+    return Sighting(label="person", confidence=confidence, box=(0.0, 0.0, 0.3, 0.2), track=track)
+
+
+def test_only_who_is_followed_and_sure_to_be_there_answers_for_a_place():
+    assert covered([someone(0.9, 1)]).reshape(7, 7)[:2, :3].all()
+    assert covered([someone(0.9, 1)]).sum() == 6
+    assert not covered([someone(0.9, 0), someone(0.2, 1)]).any()

@@ -115,8 +115,8 @@ measured here, which makes these development figures, better than those of a pla
 
 - **Ped2**: the weights of speed, look and place, and how little the grid counts beside them, were compared on the test clips. Nothing is
   learned from them, nothing looks ahead, and nothing is smoothed afterwards.
-- **Fights**: the candidates that the inner folds choose from were drawn up after a look at the outer ones. Poses did not help; what helps is
-  dense flow. That sound helps lies within the bounds.
+- **Fights**: the candidates that the inner folds choose from were drawn up after a look at the outer ones. Poses did not help; dense flow
+  does. That sound helps lies within the bounds.
 - **Tone**: pooling and decay were chosen on these corpora. Tone hardly carries from one to the other, with each corpus' own mean and
   deviation taken out (which a camera can do for itself), and less without. The shipped head knows EmoDB's anger alone.
 - **Sounds**: UrbanSound8K falls short of what was aimed for, with any layer of the encoder that was tried.
