@@ -203,10 +203,12 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         "fire": Rule(severity=Severity.CRITICAL, raise_at=0.97, raise_after=3),
         "aggression": Rule(enabled=False, raise_at=0.85, raise_after=3),  # it carries over too badly to voices it has not heard
         "crying": Rule(severity=Severity.INFO, raise_at=0.95, raise_after=3),
-        "distress": Rule(severity=Severity.CRITICAL, raise_at=0.85),
+        "distress": Rule(
+            enabled=False, severity=Severity.CRITICAL, raise_at=0.85
+        ),  # the next two say which, through a noisy recogniser too
         "threat": Rule(severity=Severity.CRITICAL, raise_at=0.5, raise_after=1),
         "call_for_help": Rule(severity=Severity.CRITICAL, raise_at=0.6, raise_after=1),
-        "tense_voice": Rule(severity=Severity.INFO, raise_at=0.5, clear_at=0.3),
+        "tense_voice": Rule(enabled=False, severity=Severity.INFO, raise_at=0.5, clear_at=0.3),  # hardly carries to other corpora
         "unusual_picture": Rule(severity=Severity.INFO, raise_after=3),
         "unusual_sound": Rule(severity=Severity.INFO, raise_after=3),
         "camera:offline": Rule(cool_down_s=0),

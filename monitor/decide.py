@@ -20,7 +20,7 @@ from monitor.incident import Evidence, Incident, Said
 from monitor.messages import Alert, CameraState, Judgement, Mark, Score, Severity, State, Topic, Transcript
 from monitor.phrases import Match, matches, watched
 
-SPOKEN: Final = frozenset({"distress"})
+SPOKEN: Final = frozenset({"distress", "threat", "call_for_help"})
 """Kinds that are known by words, and so only by final scores."""
 GAP_S: Final = 20.0
 """Windows further apart than this are not "in a row"."""

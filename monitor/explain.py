@@ -133,8 +133,11 @@ class Explainer:
     """Reads utterances anew, for the words' shares; without it there are none."""
     _ordinary: dict[str, Ordinary] = field(default_factory=dict)
     _readings: dict[str, bytes] = field(default_factory=dict)
-    _told: dict[str, dict[str, tuple[float, float]]] = field(default_factory=dict)
-    """By camera and kind: when it was explained last, and how probable it was."""
+    _told: dict[str, dict[tuple[str, bool], tuple[float, float]]] = field(default_factory=dict)
+    """By camera, kind and whether the words were known: when it was explained last, and how probable it was.
+
+    How windows with and without their words follow each other is up to chance, and reasons are not.
+    """
 
     def __call__(self, window: Window, made: Score) -> Score:
         """Add reasons to what is probable; a window in which nothing is teaches what is ordinary."""
@@ -158,10 +161,11 @@ class Explainer:
     def _is_news(self, judgement: Judgement, made: Score) -> bool:
         """Whether it was not just explained; it is from now on. Explaining takes longer than judging, and an incident lasts."""
         told = self._told.setdefault(made.camera, {})
-        at, probability = told.get(judgement.kind, (-math.inf, 0.0))
+        key = judgement.kind, made.revision > 0
+        at, probability = told.get(key, (-math.inf, 0.0))
         if at <= made.until < at + AGAIN_S and judgement.probability < probability + STRONGER:
             return False
-        told[judgement.kind] = (made.until, judgement.probability)
+        told[key] = (made.until, judgement.probability)
         return True
 
     def _variants(self, window: Window) -> _Shares:
@@ -206,7 +210,7 @@ class Explainer:
             reasons = variants.of(self.kinds.index(judgement.kind))
         elif shown is not None and judgement.kind == "unusual_picture":
             reasons = Reasons(heat=_rows(ordinary.heat(shown)), heat_of=DIFFERS)
-        if shown is not None and Modality.PICTURE in judgement.parts:
+        if shown is not None and made.revision == 0 and Modality.PICTURE in judgement.parts:
             reasons = msgspec.structs.replace(reasons, expected=ordinary.expected(shown))
         if reasons.heat:
             reasons = msgspec.structs.replace(reasons, picture=made.key_frame)

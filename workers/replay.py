@@ -123,11 +123,19 @@ def original(alert: Alert, places: dict[Topic, list[Ref]]) -> Alert:
     def recorded(ref: Ref) -> Ref:
         return places[ref.topic][ref.offset] if ref.topic in places else ref
 
+    reasons = alert.reasons
     return msgspec.structs.replace(
         alert,
         key_frame=None if alert.key_frame is None else recorded(alert.key_frame),
         frames=tuple(map(recorded, alert.frames)),
         sounds=tuple(map(recorded, alert.sounds)),
+        reasons=None
+        if reasons is None
+        else msgspec.structs.replace(
+            reasons,
+            picture=None if reasons.picture is None else recorded(reasons.picture),
+            expected=tuple(map(recorded, reasons.expected)),
+        ),
     )
 
 

@@ -110,7 +110,8 @@ def _truth() -> tuple[Incident, ...]:
             description="a person falls and lies on the floor (seen only)",
         ),
         Incident(
-            kinds=("phrase:help", "distress"), also=("unusual_sound", "aggression", "crying"), at=HELP_AT, until=HELP_AT + 5.0,
+            kinds=("phrase:help", "call_for_help"), also=("unusual_sound", "aggression", "crying", "distress"),
+            at=HELP_AT, until=HELP_AT + 5.0,
             description="somebody out of sight calls for help (spoken)",
         ),
         Incident(
