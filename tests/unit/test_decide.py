@@ -35,7 +35,7 @@ from monitor.messages import (
 
 HAS = (Modality.PICTURE, Modality.SOUND, Modality.TEXT)
 NEW, UPDATE, END = Phase.NEW, Phase.UPDATE, Phase.END
-RULE = Rule(raise_at=0.8, clear_at=0.5, raise_after=2, clear_after=3, cool_down_s=5)
+RULE = Rule(enabled=True, raise_at=0.8, clear_at=0.5, raise_after=2, clear_after=3, cool_down_s=5)
 SETTINGS = Alerts(
     rules=dict.fromkeys(("fight", "distress", "unusual_picture"), RULE),
     watch={"help": Phrase(phrases=("help me",))},
