@@ -35,7 +35,9 @@ from workers.stage import READS, Stage
 HAS = (Modality.PICTURE, Modality.SOUND, Modality.TEXT)
 GROUPS = {"fuse": (Topic.EMBEDDINGS,), "alert": READS[Stage.ALERT], "see": (Topic.SCORES, Topic.ALERTS)}
 ALERTS = Alerts(
-    rules={"fight": Rule(clear_after=2), "distress": Rule(enabled=True, clear_after=2)}, watch={"help": Phrase(phrases=("help me",))}, offline_after_s=5
+    rules={"fight": Rule(clear_after=2), "distress": Rule(enabled=True, clear_after=2)},
+    watch={"help": Phrase(phrases=("help me",))},
+    offline_after_s=5,
 )
 
 
