@@ -19,7 +19,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError
 
 from monitor.bus import Batch, Place, Record
 from monitor.errors import BusError, MessageError
-from monitor.messages import Message, Stamped, Topic
+from monitor.messages import Message, Topic
 from monitor.metrics import Metrics
 
 COMMIT_S: Final = 1.0
@@ -27,11 +27,6 @@ COMMIT_S: Final = 1.0
 
 IDLE_S: Final = 0.5
 """So long a member waits for records before it looks whether the bus was closed."""
-
-LATE_S: Final = 2.0
-"""What was published so long after it was captured had to wait, and what it waited for comes before it …"""
-HELD_S: Final = 5.0
-"""… but is not waited for longer than this."""
 
 STOP_S: Final = 10.0
 """A client may take so long to flush and to leave."""
@@ -124,8 +119,6 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # aio
         self._keeping: dict[TopicPartition, int] = {}
         self._waiting: list[ConsumerRecord] = []
         self._ahead_of: dict[TopicPartition, deque[ConsumerRecord]] = {}
-        self._found_at = self._ends_at = self._held_since = 0.0
-        self._ends: Mapping[TopicPartition, int] = {}
         self._partitions: frozenset[int] = frozenset()
         self._gained: frozenset[int] = frozenset()
         self._lost: frozenset[int] = frozenset()
@@ -289,8 +282,6 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # aio
         taken: list[ConsumerRecord] = []
         while len(taken) < self._limit and (queues := [queue for queue in self._ahead_of.values() if queue]):
             queue = min(queues, key=lambda queue: queue[0].timestamp)
-            if self._waited(queue[0]) and await self._held_back():
-                break
             taken.append(queue.popleft())
             if not queue and self._has_more(taken[-1]):
                 break
@@ -299,28 +290,6 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # aio
     def _put(self, found: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> None:
         for place, raws in found.items():
             self._ahead_of.setdefault(place, deque()).extend(raws)
-            self._found_at = time.monotonic()
-
-    def _waited(self, raw: ConsumerRecord) -> bool:
-        """Whether a record was published long after it was captured, as after an outage."""
-        try:
-            message = self._home.record(raw).message
-        except MessageError:
-            return False
-        return isinstance(message, Stamped) and raw.timestamp / 1000 - message.captured > LATE_S
-
-    async def _held_back(self) -> bool:
-        """Whether a partition from which nothing has arrived has something, for the end that it was read with may be an old one."""
-        empty = [place for place in self._consumer.assignment() if not self._ahead_of.get(place)]
-        if self._ends_at <= self._found_at or any(place not in self._ends for place in empty):
-            self._ends_at = time.monotonic()
-            self._ends = await self._consumer.end_offsets(empty) if empty else {}
-        missing = any([await self._consumer.position(place) < self._ends[place] for place in empty])
-        if not missing:
-            self._held_since = 0.0
-            return False
-        self._held_since = self._held_since or time.monotonic()
-        return time.monotonic() < self._held_since + HELD_S
 
     def _has_more(self, raw: ConsumerRecord) -> bool:
         """Whether the broker has told of records behind this one."""

@@ -37,7 +37,9 @@ def alerts(path: Path) -> list[dict[str, Any]]:
     events = [json.loads(line) for line in path.read_text().splitlines()]
     for event in events:
         event["data"].pop("captured")
-        for ref in [event["data"]["key_frame"], *event["data"]["frames"], *event["data"]["sounds"]]:
+        reasons = event["data"]["reasons"] or {"picture": None, "expected": []}
+        refs = [event["data"]["key_frame"], *event["data"]["frames"], *event["data"]["sounds"], reasons["picture"], *reasons["expected"]]
+        for ref in refs:
             if ref:
                 ref.pop("offset")
                 ref.pop("partition")

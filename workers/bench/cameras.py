@@ -19,7 +19,7 @@ import numpy as np
 from rich.console import Console
 
 from monitor.align import Window
-from monitor.config import Alerts, Camera, Capture, Config, Phrase, Rule
+from monitor.config import Alerts, Camera, Capture, Config, Models, Phrase, Rule
 from monitor.memory import MemoryBus
 from monitor.messages import Alert, Judgement, Phase
 from monitor.metrics import Metrics
@@ -178,7 +178,7 @@ class Runner:
 
     async def _play(self, cameras: int, watch: Stopwatch, metrics: Metrics) -> float:
         """Play the streams through all stages; seconds by which it ended late."""
-        settings = Config(alerts=ALERTS)
+        settings = Config(alerts=ALERTS, models=Models(objects="off"))
         runs = {stage: _run(stage, settings, metrics, watch) for stage in build.consumers(settings)}
         bus = MemoryBus(metrics, groups=build.groups(runs, [watch]))
         capturing = asyncio.ensure_future(self._capture(bus, cameras, metrics))

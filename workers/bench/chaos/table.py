@@ -116,6 +116,7 @@ class Bench:
             "bus": f"{url}?session_s={SESSION_S}",
             "topic_prefix": f"{plan.name}.",
             "kafka": {"partitions": PARTITIONS},
+            "models": {"objects": "off"},
             "cameras": cameras(urls, self.cameras, None) if urls else cameras([str(film) for film in self.films], self.cameras, STARTS_AT),
             "alerts": {
                 "watch": {"said": {"phrases": list(PHRASES)}},
