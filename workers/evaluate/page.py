@@ -28,7 +28,7 @@ class Line:
 
 LINES: Final = (
     Line(of="normality", name="auc", says="unusual for a camera: UCSD Ped2, pooled frame AUC, causal", reach="0.975"),
-    Line(of="normality", name="auc_grid", says="… by places in the picture alone"),
+    Line(of="normality", name="auc_grid", says="… by places in the picture where nobody is surely seen, alone"),
     Line(of="normality", name="auc_objects", says="… by people and things alone"),
     Line(of="normality", name="fps", says="… frames a second, from the decoded picture to the score", reach="12", form=".1f"),
     Line(of="normality", name="delay_s", says="… seconds from the begin of an abnormal stretch to the first score over it", form=".2f"),
@@ -43,6 +43,7 @@ LINES: Final = (
     Line(of="intent", name="ap_10db", says="… at 10 dB", reach="0.90"),
     Line(of="intent", name="ap_0db", says="… at 0 dB", reach="0.80"),
     Line(of="incidents", name="ap_fused", says="composed streams, all kinds: average precision of windows, fused", reach="0.90"),
+    Line(of="incidents", name="stream_hours", says="… hours of stream (`--set small`: 0.3)", reach="2", form=".1f"),
     Line(of="incidents", name="ap_best_single", says="… the best single modality", reach="0.10 less"),
     Line(of="incidents", name="event_f1", says="… incidents: F1 at the shipped rules"),
     Line(of="incidents", name="shipped_rules_recall", says="… incidents: recall at the shipped rules"),
