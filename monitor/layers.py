@@ -28,7 +28,8 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 TYPES: Final = {0: "<f4", 1: "i1", 2: "<i2", 3: "<i4", 4: "<f2"}
 """CTranslate2's numbers for types."""
 SPEC: Final = "WhisperSpec"
-BATCH: Final = 8
+BATCH: Final = 1
+"""A larger one changes the last digits, and the same sound must always be heard the same."""
 
 
 class LayeredSounds:
