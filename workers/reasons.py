@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from monitor.align import Window
@@ -37,10 +37,10 @@ class Reasoned(Judges):
     forgets: Sequence[Callable[[str], None]] = ()
     """What else lets go of a camera."""
 
-    def __call__(self, items: Sequence[Window | Mark]) -> list[Score | Mark]:
-        """Judge windows in order, and give what is probable its reasons."""
-        made = Judges.__call__(self, items)  # `super()` does not work in a dataclass with slots
-        return [self._reasoned(item, score) for item, score in zip(items, made, strict=True)]
+    def _each(self, items: Sequence[Window | Mark], known: Iterator[Judged]) -> Iterator[Score | Mark]:
+        """Give what is probable its reasons, one after the other: a camera's end forgets what the windows before it are explained by."""
+        for item, made in zip(items, Judges._each(self, items, known), strict=True):  # noqa: SLF001 (our own base)
+            yield self._reasoned(item, made)
 
     def forget(self, camera: str) -> None:
         """Let go of a camera, as if it had never been there."""
