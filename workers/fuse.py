@@ -78,7 +78,7 @@ class Judges:
         """Judge windows in order; a mark, which ends a camera, is passed on and makes its normality forget."""
         asked = [item for item in items if isinstance(item, Window) and not item.unchanged]
         known = iter(self.network(asked) if asked else ())
-        return list(self._each(items, known))
+        return list(self.each(items, known))
 
     def forget(self, camera: str) -> None:
         """Let go of a camera, as if it had never been there."""
@@ -104,7 +104,8 @@ class Judges:
             if data := usual.learned():
                 yield Learned(camera=made.camera, at=made.until, data=data)
 
-    def _each(self, items: Sequence[Window | Mark], known: Iterator[Judged]) -> Iterator[Score | Mark]:
+    def each(self, items: Sequence[Window | Mark], known: Iterator[Judged]) -> Iterator[Score | Mark]:
+        """Judge item after item, with what the network says of the windows that were asked about."""
         for item in items:
             if isinstance(item, Mark):
                 self.forget(item.camera)

@@ -37,9 +37,9 @@ class Reasoned(Judges):
     forgets: Sequence[Callable[[str], None]] = ()
     """What else lets go of a camera."""
 
-    def _each(self, items: Sequence[Window | Mark], known: Iterator[Judged]) -> Iterator[Score | Mark]:
+    def each(self, items: Sequence[Window | Mark], known: Iterator[Judged]) -> Iterator[Score | Mark]:
         """Give what is probable its reasons, one after the other: a camera's end forgets what the windows before it are explained by."""
-        for item, made in zip(items, Judges._each(self, items, known), strict=True):  # noqa: SLF001 (our own base)
+        for item, made in zip(items, Judges.each(self, items, known), strict=True):
             yield self._reasoned(item, made)
 
     def forget(self, camera: str) -> None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from monitor.align import Window
+from monitor.explain import Explainer
 from monitor.messages import Judgement, Mark, Modality, Score
 from workers.fuse import Judged, Judges
+from workers.reasons import Reasoned
 
 HAS = (Modality.PICTURE, Modality.SOUND, Modality.TEXT)
 
@@ -110,3 +114,18 @@ def test_a_batch_of_all_cameras_is_one_pass() -> None:
     network = Counting()
     Judges(network, lambda: None)([window(4, camera=str(index)) for index in range(9)])
     assert network.batches == [9]
+
+
+def test_windows_are_explained_before_the_end_of_their_camera_in_the_same_batch_forgets_what_explains_them() -> None:
+    network = Counting()
+    explain = Explainer(lambda windows: np.zeros((len(windows), 1), np.float32), ("fight",))
+    order: list[object] = []
+
+    class Noting(Reasoned):
+        def _reasoned(self, item: Window | Mark, made: Score | Mark) -> Score | Mark:
+            order.append(item.until if isinstance(item, Window) else "end")
+            return super()._reasoned(item, made)
+
+    noting = Noting(network, lambda: None, explain=explain, forgets=[order.append])
+    noting([window(4), window(4.5), end()])
+    assert order == [4, 4.5, "hall", "end"]

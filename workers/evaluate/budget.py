@@ -29,7 +29,7 @@ from monitor.messages import Embedding, Modality, pack
 from monitor.normality import KINDS as UNUSUAL
 from monitor.normality import Normality
 from workers.evaluate import Task
-from workers.evaluate.fusion import HEARD, _heard, judge
+from workers.evaluate.fusion import HEARD, heard_bank, judge
 from workers.evaluate.interval import with_interval
 from workers.training.bank import Bank
 from workers.training.rows import Row, held_out, trainable
@@ -88,7 +88,7 @@ def budget(task: Task) -> dict[str, float]:
 def _bank(task: Task, folder: str, encoder: SoundEncoder) -> Iterator[Bank]:
     rows: tuple[Row, ...] = (*held_out(task.data, folder), *trainable(task.data, folder))
     if rows:
-        yield _heard(folder.rpartition("/")[2], rows, encoder)
+        yield heard_bank(folder.rpartition("/")[2], rows, encoder)
     else:
         sys.stderr.write(f"eval budget: {task.data / folder} is not there and is left out\n")
 

@@ -53,8 +53,8 @@ def fusion(task: Task) -> dict[str, float]:
     net = Fusion.load(config.models)
     sounds, pictures = sound_encoder(config.models), picture_encoder(config.models)
     return {
-        **_urban(net, _heard("urbansound8k", held_out(data, "sounds/urbansound8k"), sounds), config),
-        **_anger(judge(net, _heard("ravdess", held_out(data, "emotion/ravdess"), sounds), Modality.SOUND)),
+        **_urban(net, heard_bank("urbansound8k", held_out(data, "sounds/urbansound8k"), sounds), config),
+        **_anger(judge(net, heard_bank("ravdess", held_out(data, "emotion/ravdess"), sounds), Modality.SOUND)),
         **_footage(net, _seen("ped2", held_out(data, "vad/ucsd_ped2"), pictures), config),
         **_burning(net, data, sounds),
         **_words(net, data, config),
@@ -108,7 +108,8 @@ def _embedding(tokens: Tokens, row: int, modality: Modality) -> Embedding:
     )
 
 
-def _heard(name: str, rows: Sequence[Row], encoder: SoundEncoder) -> Bank:
+def heard_bank(name: str, rows: Sequence[Row], encoder: SoundEncoder) -> Bank:
+    """What is heard in recordings; kept for the next time."""
     pairs = (
         (_track(row, len(samples) / 16_000), heard(samples, encoder)) for row in track(rows, name) if len(samples := samples_of(row.path))
     )
@@ -158,7 +159,7 @@ def _footage(net: Fusion, bank: Bank, config: Config) -> dict[str, float]:
 def _burning(net: Fusion, data: Path, encoder: SoundEncoder) -> dict[str, float]:
     """A house on fire, by its sound, which taught nothing."""
     rows = [row for row in trainable(data, "video") if row.label == "fire"]
-    judged = judge(net, _heard("house6", rows, encoder), Modality.SOUND)
+    judged = judge(net, heard_bank("house6", rows, encoder), Modality.SOUND)
     said = [value for item in judged for value in item.of("fire")]
     return {"house6_fire_median": float(np.median(said)), "house6_fire_highest": max(said)}
 

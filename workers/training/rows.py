@@ -60,17 +60,13 @@ def trainable(data: Path, folder: str) -> tuple[Row, ...]:
 
 def held_out(data: Path, folder: str) -> tuple[Row, ...]:
     """The files of a folder that must not teach (`use` is eval): what the shipped weights are judged on."""
-    found = [
-        row
-        for row in _manifest(data)
-        if row["path"].startswith(f"{folder}/") and row["use"] == "eval" and row["modality"] not in ("annotation", "mask")
-    ]
+    found = [row for row in _recorded(data, folder) if row["use"] == "eval"]
     return tuple(Row(path=data / row["path"], name=row["path"], label=row["label"], group=Path(row["path"]).stem, fold=-1) for row in found)
 
 
 def labelled(data: Path, folder: str) -> tuple[Row, ...]:
     """All videos and sounds of a folder, whatever their licence: what an evaluation may cross-validate on. No folds are dealt."""
-    found = [row for row in _manifest(data) if row["path"].startswith(f"{folder}/") and row["modality"] not in ("annotation", "mask")]
+    found = _recorded(data, folder)
     return tuple(Row(path=data / row["path"], name=row["path"], label=row["label"], group=_group(row["path"]), fold=-1) for row in found)
 
 
@@ -100,6 +96,11 @@ def sentences() -> tuple[Sentence, ...]:
         )
         for line in lines
     )
+
+
+def _recorded(data: Path, folder: str) -> list[dict[str, str]]:
+    """The manifest's lines of a folder's videos, pictures and sounds: not of what is said about them."""
+    return [row for row in _manifest(data) if row["path"].startswith(f"{folder}/") and row["modality"] not in ("annotation", "mask")]
 
 
 def _manifest(data: Path) -> list[dict[str, str]]:
