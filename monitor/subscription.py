@@ -19,7 +19,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError
 
 from monitor.bus import Batch, Place, Record
 from monitor.errors import BusError, MessageError
-from monitor.messages import Message, Topic
+from monitor.messages import Message, Stamped, Topic
 from monitor.metrics import Metrics
 
 COMMIT_S: Final = 1.0
@@ -27,6 +27,11 @@ COMMIT_S: Final = 1.0
 
 IDLE_S: Final = 0.5
 """So long a member waits for records before it looks whether the bus was closed."""
+
+LATE_S: Final = 2.0
+"""What was published so long after it was captured had to wait, and what it waited for comes before it …"""
+HELD_S: Final = 5.0
+"""… but is not waited for longer than this."""
 
 STOP_S: Final = 10.0
 """A client may take so long to flush and to leave."""
@@ -119,6 +124,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # aio
         self._keeping: dict[TopicPartition, int] = {}
         self._waiting: list[ConsumerRecord] = []
         self._ahead_of: dict[TopicPartition, deque[ConsumerRecord]] = {}
+        self._held_since: float | None = None
         self._partitions: frozenset[int] = frozenset()
         self._gained: frozenset[int] = frozenset()
         self._lost: frozenset[int] = frozenset()
@@ -282,6 +288,8 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # aio
         taken: list[ConsumerRecord] = []
         while len(taken) < self._limit and (queues := [queue for queue in self._ahead_of.values() if queue]):
             queue = min(queues, key=lambda queue: queue[0].timestamp)
+            if self._is_held(queue[0]):
+                break
             taken.append(queue.popleft())
             if not queue and self._has_more(taken[-1]):
                 break
@@ -291,6 +299,23 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # aio
         for place, raws in found.items():
             self._ahead_of.setdefault(place, deque()).extend(raws)
 
+    def _is_held(self, raw: ConsumerRecord) -> bool:
+        """Whether a record that had to wait is not given yet: older ones may lie where was last read before it was published."""
+        empty = (place for place in self._consumer.assignment() if not self._ahead_of.get(place))
+        if all((self._consumer.last_poll_timestamp(place) or 0) >= raw.timestamp for place in empty) or not self._waited(raw):
+            self._held_since = None
+            return False
+        self._held_since = self._held_since or time.monotonic()
+        return time.monotonic() < self._held_since + HELD_S
+
+    def _waited(self, raw: ConsumerRecord) -> bool:
+        """Whether a record was published long after it was captured, as after an outage."""
+        try:
+            message = self._home.record(raw).message
+        except MessageError:
+            return False
+        return isinstance(message, Stamped) and raw.timestamp / 1000 - message.captured > LATE_S
+
     def _has_more(self, raw: ConsumerRecord) -> bool:
         """Whether the broker has told of records behind this one."""
         end: int = self._consumer.highwater(_place(raw)) or 0
@@ -299,7 +324,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # aio
     async def _pass_markers(self) -> None:
         """Count as processed what only Kafka reads: the markers behind transactions."""
         for place in self._consumer.assignment():
-            if place in self._at.done:
+            if place in self._at.done and not self._ahead_of.get(place):
                 self._at.done[place] = max(self._at.done[place], await self._consumer.position(place))
 
     async def _open(self, raw: ConsumerRecord, *, again: bool) -> Record[Message] | None:

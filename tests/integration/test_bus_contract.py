@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import TypeAlias
 
 import pytest
@@ -74,6 +74,12 @@ async def until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
         while not true():  # noqa: ASYNC110 - a test watches from outside
             await asyncio.sleep(0.01)
+
+
+async def both_hold(bus: AnyBus, held: Mapping[object, frozenset[int]]) -> None:
+    """Wait until two members of a group share its partitions; in memory they do at once."""
+    await asyncio.sleep(0)
+    await until(lambda: not isinstance(bus, KafkaBus) or (len(held) == 2 and all(held.values())))
 
 
 def by_camera(messages: Sequence[Message]) -> dict[str, list[int]]:
@@ -176,17 +182,19 @@ async def test_the_lag_is_what_a_group_has_not_processed(bus: AnyBus) -> None:
 async def test_two_members_share_the_cameras_and_together_get_everything_once(bus: AnyBus) -> None:
     cameras = [f"cam{number}" for number in range(16)]
     readers: dict[tuple[str, int], list[str]] = defaultdict(list)
+    held: dict[str, frozenset[int]] = {}
 
     async def member(name: str) -> None:
-        async with bus.subscribe(Topic.VIDEO, Topic.AUDIO, group="g", limit=16) as batches:
+        async with bus.subscribe(Topic.VIDEO, Topic.AUDIO, group="g", limit=16, idle_s=0.1) as batches:
             async for batch in batches:
+                held[name] = held.get(name, frozenset()) - batch.lost | batch.gained
                 for record in batch:
                     assert isinstance(record.message, Frame | Sound)
                     readers[record.message.camera, record.message.seq].append(name)
                 await asyncio.sleep(0.005)
 
     tasks = [asyncio.create_task(member("a")), asyncio.create_task(member("b"))]
-    await asyncio.sleep(2 if isinstance(bus, KafkaBus) else 0)
+    await both_hold(bus, held)
     for seq in range(20):
         await bus.publish(Topic.VIDEO, [frame(camera, seq) for camera in cameras])
         await bus.publish(Topic.AUDIO, [sound(camera, seq) for camera in cameras])
@@ -205,18 +213,20 @@ async def test_two_members_share_the_cameras_and_together_get_everything_once(bu
 async def test_a_member_that_leaves_hands_its_cameras_over(bus: AnyBus) -> None:
     cameras = [f"cam{number}" for number in range(8)]
     processed: list[Message] = []
+    held: dict[float, frozenset[int]] = {}
 
     async def member(most: float) -> None:
         mine = 0
-        async with bus.subscribe(Topic.VIDEO, group="g", limit=3) as batches:
+        async with bus.subscribe(Topic.VIDEO, group="g", limit=3, idle_s=0.1) as batches:
             async for batch in batches:
+                held[most] = held.get(most, frozenset()) - batch.lost | batch.gained
                 processed.extend(record.message for record in batch)
                 mine += len(batch)
                 if mine > most:
                     break
 
     tasks = [asyncio.create_task(member(4)), asyncio.create_task(member(float("inf")))]
-    await asyncio.sleep(2 if isinstance(bus, KafkaBus) else 0)
+    await both_hold(bus, held)
     for seq in range(10):
         await bus.publish(Topic.VIDEO, [frame(camera, seq) for camera in cameras])
     await until(lambda: len(set(processed)) == 80)
