@@ -79,7 +79,7 @@ class Sounds:
     """The last piece of sound of each camera: the encoder hears a second, and a piece is half of one.
 
     After a restart, or a gap, the first piece is heard with silence before it. Where not every sound is to be taken, every
-    other piece is only heard with the one after it: nothing is unheard.
+    other piece is only heard with the one after it, and nobody asks for the tone of voices: nothing is unheard.
     """
 
     encoder: SoundEncoder
@@ -93,6 +93,7 @@ class Sounds:
     def __call__(self, records: Sequence[Record[Message]]) -> Encoded:
         """Encode the sounds among records of `audio`, in one batch over all cameras."""
         seconds: list[npt.NDArray[np.float32]] = []
+        whole: list[bool] = []
         slots: list[Record[Message] | Mark] = []
         rejected: list[Rejected] = []
         for record in records:
@@ -104,8 +105,10 @@ class Sounds:
                     slots.append(passed(sound, Modality.SOUND))
                 case Sound() as sound:
                     second = self._second(sound)
-                    if self.takes.takes_every_sound(sound.captured) or not self._spares(sound):
+                    every = self.takes.takes_every_sound(sound.captured)
+                    if every or not self._spares(sound):
                         seconds.append(second)
+                        whole.append(every and self.layers is not None)
                         slots.append(record)
                     else:
                         slots.append(passed(sound, Modality.SOUND))
@@ -114,7 +117,8 @@ class Sounds:
                     slots.append(mark)
         stacked = np.stack(seconds) if seconds else np.empty((0, WINDOW), np.float32)
         vectors = self.encoder(stacked) if seconds else ()
-        layers = self.layers(stacked) if seconds and self.layers is not None else None
+        layered = iter(self.layers(stacked[whole]) if self.layers is not None and any(whole) else ())
+        layers = [next(layered) if one else None for one in whole]
         return Encoded(Modality.SOUND, _fill(slots, vectors, Modality.SOUND, self.encoder.name, layers), tuple(rejected))
 
     def remember(self, records: Sequence[Record[Message]]) -> None:
@@ -247,7 +251,7 @@ def _fill(
     vectors: Sequence[npt.NDArray[np.float32]] | npt.NDArray[np.float32],
     modality: Modality,
     model: str,
-    grids: npt.NDArray[np.float32] | None = None,
+    grids: Sequence[npt.NDArray[np.float32] | None] | npt.NDArray[np.float32] | None = None,
     things: Sequence[tuple[Sighting, ...] | None] = (),
 ) -> tuple[Item, ...]:
     """Put the vectors in the places of their records."""

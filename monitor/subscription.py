@@ -7,10 +7,12 @@ is written beside it, as the commit's metadata. Whoever reads on begins with the
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import heapify, heappop, heapreplace
 from typing import Any, Final, Protocol
 
 import structlog
@@ -285,24 +287,37 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # aio
         for place in self._consumer.assignment():
             if not self._ahead_of.get(place):
                 self._put(await self._consumer.getmany(place, max_records=self._limit))
+        queues = {place: queue for place in self._consumer.assignment() if (queue := self._ahead_of.get(place))}
+        answered = min((self._answered(place) for place in self._consumer.assignment() if place not in queues), default=math.inf)
+        first = [(queue[0].timestamp, place, queue) for place, queue in queues.items()]
+        heapify(first)
         taken: list[ConsumerRecord] = []
-        while len(taken) < self._limit and (queues := [queue for queue in self._ahead_of.values() if queue]):
-            queue = min(queues, key=lambda queue: queue[0].timestamp)
-            if self._is_held(queue[0]):
+        while first and len(taken) < self._limit:
+            _, place, queue = first[0]
+            if self._is_held(queue[0], answered):
                 break
             taken.append(queue.popleft())
-            if not queue and self._has_more(taken[-1]):
+            if queue:
+                heapreplace(first, (queue[0].timestamp, place, queue))
+            elif self._has_more(taken[-1]):
                 break
+            else:
+                heappop(first)
+                answered = min(answered, self._answered(place))
         return taken
 
     def _put(self, found: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> None:
         for place, raws in found.items():
             self._ahead_of.setdefault(place, deque()).extend(raws)
 
-    def _is_held(self, raw: ConsumerRecord) -> bool:
+    def _answered(self, place: TopicPartition) -> float:
+        """When the broker last told what lies in a partition, in milliseconds since the epoch."""
+        at: float | None = self._consumer.last_poll_timestamp(place)
+        return at or 0.0
+
+    def _is_held(self, raw: ConsumerRecord, answered: float) -> bool:
         """Whether a record that had to wait is not given yet: older ones may lie where was last read before it was published."""
-        empty = (place for place in self._consumer.assignment() if not self._ahead_of.get(place))
-        if all((self._consumer.last_poll_timestamp(place) or 0) >= raw.timestamp for place in empty) or not self._waited(raw):
+        if raw.timestamp <= answered or not self._waited(raw):
             self._held_since = None
             return False
         self._held_since = self._held_since or time.monotonic()

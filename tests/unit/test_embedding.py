@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from monitor.bus import Record
 from monitor.embedding import Sounds, pictures, texts
@@ -135,6 +136,13 @@ def test_a_sound_is_heard_with_the_half_second_before_it():
     encoded = Sounds(Halves())([record(sound(at, value)) for at, value in ((0, 0.1), (0.5, 0.2), (1.0, 0.3))])
     assert vectors(encoded.items) == [[0, 0.1], [0.1, 0.2], [0.2, 0.3]]
     assert [(item.at, item.until) for item in encoded.items] == [(0, 0.5), (0.5, 1.0), (1.0, 1.5)]
+
+
+def test_under_pressure_nobody_asks_for_the_tone_of_voices():
+    sounds = Sounds(Halves(), Taken(every_sound=[True, False, False, True]), layers=lambda seconds: seconds[:, -1:].reshape(-1, 1, 1, 1))
+    encoded = sounds([record(sound(at, value)) for at, value in ((0, 0.1), (0.5, 0.2), (1.0, 0.3), (1.5, 0.4))])
+    layers = [floats(item.grid).tolist() for item in encoded.items if isinstance(item, Embedding)]
+    assert layers == [[pytest.approx(0.1, abs=1e-3)], [], [pytest.approx(0.4, abs=1e-3)]]
 
 
 def test_under_pressure_every_other_half_second_is_heard_with_the_next_one():
