@@ -27,6 +27,19 @@ class Record(msgspec.Struct, Generic[M], frozen=True, kw_only=True, gc=False):
 
     message: M
     ref: Ref
+    published: float = 0.0
+    """Wall clock when the bus took it, seconds since the epoch; 0 if that is not known."""
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """How the cluster is that carries our topics."""
+
+    nodes: float
+    """Brokers that its metadata lists."""
+    under_replicated: float
+    """Partitions of which a copy is behind or away."""
+    offline: float
+    """Partitions that have no leader."""
 
 
 Place: TypeAlias = tuple[Topic, int]
@@ -111,6 +124,9 @@ class Bus(Protocol):
 
     async def lag(self, group: str) -> int:
         """How many records of its topics a group has not processed yet."""
+
+    async def health(self) -> Health | None:
+        """How the brokers are; None where there are none. Raises BusError when they can't be asked."""
 
     async def drain(self) -> None:
         """Return when every record that was published has been processed by every subscribed group."""

@@ -45,6 +45,8 @@ class Camera(Section):
     """Look at its picture."""
     sound: bool = True
     """Listen to its sound."""
+    site: str = Field("", pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]{0,62})?$")
+    """Where it stands: what dashboards group cameras by."""
     language: Language | None = None
     """What is spoken there (ISO 639-1); left out, it is recognised."""
     transport: Literal["tcp", "udp"] = "tcp"
@@ -280,6 +282,15 @@ class Alerts(Section):
         """Give the rule of a kind: the default of that kind, changed where the configuration says something."""
         default, given = RULES.get(kind, self._sees(kind)), self.rules.get(kind)
         return default if given is None else default.model_copy(update=given.model_dump(exclude_unset=True))
+
+    @property
+    def kinds(self) -> dict[str, Rule]:
+        """The kinds of incidents that are known beforehand and may become alerts; a network may judge others."""
+        names = dict.fromkeys([*RULES, *self.rules, *(f"sees:{name}" for name in self.look_for)])
+        rules = {kind: self.rule(kind) for kind in names}
+        for name, phrase in self.watch.items():
+            rules[f"phrase:{name}"] = self.rule(f"phrase:{name}").model_copy(update={"severity": phrase.severity})
+        return {kind: rule for kind, rule in rules.items() if rule.enabled}
 
     def _sees(self, kind: str) -> Rule:
         """The default rule of what is looked for, and of any other kind."""

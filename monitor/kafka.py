@@ -28,7 +28,7 @@ from aiokafka.errors import (
 
 from monitor import codec, topics
 from monitor.brokers import LARGEST, READING, Brokers, client_options, explain, reach
-from monitor.bus import Place, Record
+from monitor.bus import Health, Place, Record
 from monitor.config import Kafka
 from monitor.errors import BusError, MessageError
 from monitor.messages import Message, Ref, Topic
@@ -195,6 +195,11 @@ class KafkaBus:
         """Records of the group's topics that it has not processed, as the broker knows."""
         return sum((await self._behind(group)).values())
 
+    async def health(self) -> Health:
+        """Ask a broker for the cluster's metadata."""
+        with self.translated("ask"):
+            return await topics.health(self._admin, list(self._topics))
+
     async def reached(self, group: str) -> int:
         """How far a group has come, in records of all its partitions since their begin."""
         topics = {self._prefix + topic.value for topic in self._groups.get(group, ())}
@@ -230,7 +235,7 @@ class KafkaBus:
         """Decode what was read; MessageError if it can't be."""
         topic = self._topics[raw.topic]
         ref = Ref(topic=topic, partition=raw.partition, offset=raw.offset)
-        return Record(message=codec.decode(topic, raw.value or b""), ref=ref)
+        return Record(message=codec.decode(topic, raw.value or b""), ref=ref, published=raw.timestamp / 1000)
 
     def _decoded(self, raw: ConsumerRecord) -> Record[Message] | None:
         with suppress(MessageError):

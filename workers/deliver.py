@@ -49,11 +49,11 @@ class Nowhere:
 
 
 async def _deliver(bus: Bus, sink: Sink, group: str, metrics: Metrics) -> None:
+    for outcome in ("delivered", "failed"):
+        metrics.delivered.labels(sink.name, outcome)
     async with bus.subscribe(Topic.ALERTS, group=group, limit=LIMIT) as batches:
         async for batch in batches:
-            metrics.records_in.labels(STAGE, Topic.ALERTS.value).inc(len(batch))
-            metrics.batch.labels(STAGE).observe(len(batch))
-            with metrics.stage_seconds.labels(STAGE).time():
+            with metrics.working(STAGE, batch):
                 for record in batch:
                     await _send(bus, sink, record, metrics)
 
@@ -71,4 +71,4 @@ async def _send(bus: Bus, sink: Sink, record: Record[Message], metrics: Metrics)
         why = MessageError(f"{sink.name}: {error}", "undeliverable")
         await bus.publish(Topic.DEAD_LETTER, [codec.dead_letter(alert.camera, record.ref, events.to_json(alert), why, time.time())])
     else:
-        metrics.delivered.labels(sink.name, "delivered").inc()
+        metrics.arrived(sink.name, alert, record.published)

@@ -20,7 +20,7 @@ from monitor.metrics import Metrics
 from monitor.sinks import Sink
 from workers import build, capture, summary, watch
 from workers.bus import following, open_bus
-from workers.governor import Follow, Governor, tell
+from workers.governor import Follow, Governor, measure, see_brokers, tell
 from workers.lifecycle import first, stop_on_signal, supervise, until_stopped
 from workers.serve import Condition, Vitals, served
 from workers.stage import Stage
@@ -64,7 +64,7 @@ async def everything(
                 vitals.conditions = {**_watches(cameras), "assigned": lambda: metrics.board.joined(tuple(groups))}
                 watching = asyncio.ensure_future(_watch_then_drain(cameras, config, bus, stop, paths))
                 stages = [supervise(stage, partial(run, bus)) for stage, run in runs.items()]
-                await first(watching, vitals.beat(), depth(bus, metrics, tuple(groups)), *stages)
+                await first(watching, vitals.beat(), depth(metrics), see_brokers(bus, metrics), *stages)
     for sink in out:
         await sink.close()
     return watching.result()
@@ -110,11 +110,10 @@ async def _watch_then_drain(
     return await cameras.wait()
 
 
-async def depth(bus: Bus, metrics: Metrics, groups: Sequence[str]) -> None:
-    """Measure how much waits for each stage."""
+async def depth(metrics: Metrics) -> None:
+    """Measure for ever how much waits for each stage."""
     while True:
-        for group in groups:
-            metrics.queue.labels(group).set(await bus.lag(group))
+        measure(metrics, time.time())
         await asyncio.sleep(LAG_EVERY_S)
 
 
@@ -137,11 +136,11 @@ async def one(stage: Stage, config: Config, paths: Sequence[Path], instance: str
                 if run is None:
                     cameras = _capture(config, bus, metrics, follow=following(config, metrics))
                     vitals.conditions = _watches(cameras)
-                    await first(_watch_then_drain(cameras, config, bus, stop, paths), vitals.beat())
+                    await first(_watch_then_drain(cameras, config, bus, stop, paths), vitals.beat(), see_brokers(bus, metrics))
                 else:
                     vitals.conditions = {"bus": lambda: True, "assigned": lambda: metrics.board.joined(tuple(groups))}
                     serving = until_stopped(supervise(stage, partial(run, bus)), stop, bus.end, within_s=FINISH_S)
-                    await first(serving, tell(bus, metrics), vitals.beat())
+                    await first(serving, tell(bus, metrics), vitals.beat(), see_brokers(bus, metrics))
     for sink in out:
         await sink.close()
     return 0
