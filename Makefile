@@ -6,7 +6,7 @@ export HF_HUB_OFFLINE = 1
 export SCENEWATCH_DATA ?= ../shared/data
 export UV_HTTP_TIMEOUT ?= 180
 
-.PHONY: help setup demo test unit integration lint format schema figures kafka chaos clean
+.PHONY: help setup demo observe test unit integration lint format schema figures kafka chaos clean
 
 help: ## What can be done here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ setup: .venv/.installed ## Create .venv with everything in it (the other targets
 
 demo: setup ## Watch a camera become alerts: a scene of our own, or VIDEO=file
 	@.venv/bin/scenewatch demo $(if $(VIDEO),--video '$(VIDEO)')
+
+observe: setup ## The demo live, with Prometheus and Alertmanager beside it, until Ctrl-C (apt-get install prometheus prometheus-alertmanager)
+	@.venv/bin/scenewatch observe
 
 test: setup ## Every test, with coverage
 	@.venv/bin/python tests/needs.py

@@ -80,6 +80,21 @@ def worker(
 
 
 @app.command
+def observe(
+    *,
+    film: Annotated[Path | None, Parameter(help="Play this to both cameras instead of scenes of our own.")] = None,
+    prometheus: Annotated[int | None, Parameter(help="Its port; left out, 9090 or a free one.")] = None,
+    alertmanager: Annotated[int | None, Parameter(help="Its port; left out, 9093 or a free one.")] = None,
+    metrics: Annotated[int | None, Parameter(help="The port of our own metrics; left out, 9108 or a free one.")] = None,
+    keep: Annotated[Path | None, Parameter(help="Keep logs, alerts and Prometheus' data in this folder.")] = None,
+) -> int:
+    """Watch two live cameras with Prometheus and Alertmanager beside it, all on this machine's loopback, until Ctrl-C."""
+    from workers import observe  # noqa: PLC0415
+
+    return observe.observe(observe.Ports(prometheus=prometheus, alertmanager=alertmanager, metrics=metrics), film, keep)
+
+
+@app.command
 def check(
     config: ConfigFiles,
     *,
