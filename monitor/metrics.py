@@ -28,6 +28,9 @@ class Metrics:
         self.frames_dropped = Counter(f"{p}frames_dropped", "Frames dropped after sampling.", ["camera", "reason"], registry=r)
         self.sound_captured = Counter(f"{p}sound_captured_seconds", "Sound captured.", ["camera"], registry=r)
         self.sound_dropped = Counter(f"{p}sound_dropped_seconds", "Sound dropped.", ["camera", "reason"], registry=r)
+        self.sound_unheard = Counter(
+            f"{p}sound_unheard_seconds", "Sound that, under pressure, was transcribed and not judged.", ["camera"], registry=r
+        )
         self.reconnects = Counter(f"{p}source_reconnects", "Times a source was reopened.", ["camera"], registry=r)
         self.camera_state = Gauge(f"{p}camera_state", "1 for the states a camera is in.", ["camera", "state"], registry=r)
         self.clock_jumps = Counter(f"{p}source_clock_jumps", "Leaps of a source's time stamps.", ["camera"], registry=r)

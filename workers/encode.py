@@ -139,6 +139,8 @@ def _count(metrics: Metrics, encoded: Encoded, topic: Topic) -> None:
     metrics.encoded.labels(encoded.modality.value).inc(encoded.embeddings)
     for lost in encoded.left_out:
         _drop(metrics, lost, "pressure")
+    for sound in encoded.unheard:
+        metrics.sound_unheard.labels(metrics.camera(sound.camera)).inc(sound.until - sound.at)
     for rejected in encoded.rejected:
         metrics.dead_letters.labels(topic.value, rejected.error.reason).inc()
         _drop(metrics, rejected.message, rejected.error.reason)

@@ -14,6 +14,7 @@ from monitor.messages import Topic
 from monitor.metrics import Metrics
 from workers import local
 from workers.bench.chaos import faults, table
+from workers.bench.chaos.cluster import Site
 from workers.replay import Kept
 from workers.stage import Stage
 
@@ -24,7 +25,7 @@ VICTIMS = (Stage.FUSE, Stage.ALERT)
 async def test_stages_that_are_killed_lose_and_double_nothing(apache: Cluster, recording: Path, tmp_path: Path) -> None:
     bench = table.Bench(films=[recording], cameras=1, folder=tmp_path)
     plan = table.Plan(name="killed", fault=partial(faults.kill, times=1, stages=VICTIMS), brokers=1)
-    row = await bench.run(plan, apache, None)
+    row = await bench.run(plan, Site(brokers=apache), None)
     assert row.done.faults == len(VICTIMS)
     assert row.counted.doubled(Topic.ALERTS) == 0
 

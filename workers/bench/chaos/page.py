@@ -18,7 +18,7 @@ FAULTS: Final = {
     "clock": "the clock of every stage is set forward by an hour, and back again after 25 s",
     "spool": "as `gone`, for 40 s; the spool lies on a disk of 2 MB, which fills up",
     "gone": "kill -9 of the only broker; started again after 60 s",
-    "cut": "the only broker stands still for 20 s, its connections open",
+    "cut": "the network to the only broker is cut for 20 s (a proxy passes nothing), connections open",
 }
 HEAD: Final = (
     "# What is survived\n\n"
@@ -107,5 +107,5 @@ REPLAY: Final = (
 REST: Final = """## What is not shown here
 
 - A capture process that is killed loses what its cameras send until it is started again, and what it had not yet handed to the brokers.
-- A network that is cut is stood in for by brokers that stand still with their connections open.
+- A network is cut between the one broker and everything else, not between brokers.
 - Clocks are set for the stages, not for the brokers."""
