@@ -24,6 +24,8 @@ from monitor.vision import PictureEncoder
 Item: TypeAlias = Embedding | Mark
 
 ALL: Final = AllTaken()
+SOUNDS_AT_ONCE: Final = 8
+"""More would be asked for long before they are encoded, and a stage that is too slow would notice late."""
 CONTIGUOUS_S: Final = 0.010
 """A gap up to this between two pieces of sound is the clocks' rounding."""
 
@@ -93,7 +95,10 @@ class Sounds:
     """By camera: pieces since the last one that was encoded."""
 
     def __call__(self, records: Sequence[Record[Message]]) -> Encoded:
-        """Encode the sounds among records of `audio`, in one batch over all cameras."""
+        """Encode the sounds among records of `audio`, over all cameras; `takes` is asked of each when it is its turn."""
+        return _joint(Modality.SOUND, [self._part(part) for part in _parts(records, SOUNDS_AT_ONCE)])
+
+    def _part(self, records: Sequence[Record[Message]]) -> Encoded:
         seconds: list[npt.NDArray[np.float32]] = []
         whole: list[bool] = []
         slots: list[Record[Message] | Mark] = []
@@ -170,12 +175,17 @@ def pictures(
 
     With `sightings`, people and things are looked for too.
     """
-    parts = [_pictures(encoder, part, takes, sightings) for part in _parts(records, encoder.at_once)]
+    return _joint(Modality.PICTURE, [_pictures(encoder, part, takes, sightings) for part in _parts(records, encoder.at_once)])
+
+
+def _joint(modality: Modality, parts: Sequence[Encoded]) -> Encoded:
+    """What became of a batch, from its parts."""
     return Encoded(
-        Modality.PICTURE,
+        modality,
         tuple(item for part in parts for item in part.items),
         tuple(lost for part in parts for lost in part.rejected),
         tuple(frame for part in parts for frame in part.left_out),
+        tuple(sound for part in parts for sound in part.unheard),
     )
 
 

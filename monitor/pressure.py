@@ -156,8 +156,9 @@ class Relief:
         return self.wall() - captured <= THINGS_LAG_S
 
     def hears_one_in(self, captured: float) -> int:
-        """Of so many pieces of sound one is worth the time, which is heard with the one before it."""
-        return self._look(captured)[0].hears_one_in
+        """Of so many pieces of sound one is worth the time, which is heard with the one before it; of a backlog, as few as may be."""
+        step, old = self._look(captured)
+        return SOUNDS_MOST if old and step is not Step.ALL else step.hears_one_in
 
     def _look(self, captured: float) -> tuple[Step, bool]:
         with self._lock:

@@ -31,7 +31,7 @@ async def test_stages_that_are_killed_lose_and_double_nothing(apache: Cluster, r
 
     ends = {revision: sorted(item[1] for item in row.counted.items[Topic.SCORES] if item[2] == revision) for revision in (0, 1)}
     for untils in ends.values():
-        assert {later - earlier for earlier, later in pairwise(untils)} == {0.5}
+        assert {later - earlier for earlier, later in pairwise(untils)} == {table.HOP_S}
 
     said = await undisturbed(bench.settings(plan, apache.url))
     assert {item[1] for item in said} >= {"phrase:said", "camera:blind"}

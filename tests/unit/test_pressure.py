@@ -113,11 +113,21 @@ def test_a_clock_that_is_set_forward_leaves_no_frame_out() -> None:
         assert relief.hears_one_in(captured) == 1
 
 
-def test_fewer_sounds_are_heard_the_longer_the_pressure_lasts() -> None:
+def heard(*lags: float) -> list[int]:
+    """Of how many pieces of sound one is heard, second by second."""
     now = 0.0
     relief = Relief(LIMITS, wall=lambda: 1e9 + now, steady=lambda: now)
     taken = []
-    for _ in range(20):
+    for lag in lags:
         now += 1
-        taken.append(relief.hears_one_in(1e9 + now - 12.0))
-    assert taken == [*[1] * 4, *[2] * 4, *[4] * 4, *[8] * 8]
+        taken.append(relief.hears_one_in(1e9 + now - lag))
+    return taken
+
+
+def test_as_few_sounds_as_may_be_are_heard_of_a_backlog_that_lasts() -> None:
+    assert heard(*[12.0] * 8) == [*[1] * 4, *[8] * 4]
+
+
+def test_fewer_sounds_are_heard_by_whoever_keeps_up_so_only() -> None:
+    assert heard(*[12.0] * 5, 1.0, 1.0) == [*[1] * 4, 8, 2, 2]
+    assert heard(*[12.0] * 9, 1.0) == [*[1] * 4, *[8] * 5, 4]

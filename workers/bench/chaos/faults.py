@@ -36,7 +36,8 @@ BAD_LEAST: Final = 3
 """Each topic gets one of every kind at least."""
 NEWEST: Final = 48
 """A partition's newest records, in which each of its cameras has some."""
-DUTY_S: Final = 1.0
+DUTY_S: Final = 0.1
+"""In so short turns a process that stands still is one that is slow, and none that freezes."""
 SLOWER: Final = 10
 SLOW_S: Final = 50.0
 READ: Final = tuple(dict.fromkeys(topic for stage in BEHIND for topic in READS[stage]))

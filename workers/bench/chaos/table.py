@@ -29,6 +29,8 @@ from workers.stage import Stage
 STARTS_AT: Final = 1_800_000_000.0
 PARTITIONS: Final = 4
 SESSION_S: Final = 6
+HOP_S: Final = 1.0
+"""A window ends every second."""
 CALM: Final = "calm"
 LOST: Final = (Topic.AUDIO, *MADE)
 PHRASES: Final = ("typography", "used", "letter", "letters", "help")
@@ -118,6 +120,7 @@ class Bench:
             "kafka": {"partitions": PARTITIONS},
             "models": {"objects": "off", "tone": False},
             "speech": {"model": "whisper-tiny-en"},
+            "fusion": {"hop_s": HOP_S},
             "cameras": cameras(urls, self.cameras, None) if urls else cameras([str(film) for film in self.films], self.cameras, STARTS_AT),
             "alerts": {
                 "watch": {"said": {"phrases": list(PHRASES)}},
