@@ -308,6 +308,7 @@ class Metrics:
         """Begin the counters of these kinds, each with the severities it may have, at 0."""
         self.set_open(dict.fromkeys(kinds, 0))
         for kind, severities in kinds.items():
+            self.alert_seconds.labels(kind.partition(":")[0])
             for severity in severities:
                 for phase in Phase:
                     self.alerts.labels(kind, severity.value, phase.value)

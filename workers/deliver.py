@@ -51,6 +51,7 @@ class Nowhere:
 async def _deliver(bus: Bus, sink: Sink, group: str, metrics: Metrics) -> None:
     for outcome in ("delivered", "failed"):
         metrics.delivered.labels(sink.name, outcome)
+    metrics.delivery_seconds.labels(sink.name)
     async with bus.subscribe(Topic.ALERTS, group=group, limit=LIMIT) as batches:
         async for batch in batches:
             with metrics.working(STAGE, batch):
