@@ -61,12 +61,8 @@ def install(*packages: str) -> None:
 
 
 def main() -> None:
-    missing = (
-        (() if has_rtsp_server() else PACKAGES)
-        + (() if has_maven() else KAFKA)
-        + (() if has_npm() else NPM)
-        + (() if shutil.which("promtool") else PROMETHEUS)
-    )
+    missing = (() if has_rtsp_server() else PACKAGES) + (() if has_maven() else KAFKA) + (() if has_npm() else NPM)
+    missing += () if shutil.which("promtool") else PROMETHEUS
     if missing and can_install():
         install(*missing)
     if not has_rtsp_server():

@@ -103,9 +103,14 @@ def test_what_is_in_flight_is_no_longer_when_a_stage_fails() -> None:
     metrics = Metrics()
     mark = Mark(camera="hall", at=0, until=0, captured=0, modalities=BOTH, modality=Modality.SOUND)
     batch = Batch([Record(message=mark, ref=Ref(topic=Topic.AUDIO, partition=0, offset=0))] * 3)
-    with pytest.raises(KeyError), metrics.working("encode", batch):
-        assert value(metrics, "records_in_flight", stage="encode") == 3
-        raise KeyError
+
+    def fail() -> None:
+        with metrics.working("encode", batch):
+            assert value(metrics, "records_in_flight", stage="encode") == 3
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     assert value(metrics, "records_in_flight", stage="encode") == 0
     assert value(metrics, "records_received_total", stage="encode", topic="audio") == 3
     assert value(metrics, "batch_size_sum", stage="encode") == 3
