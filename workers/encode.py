@@ -23,6 +23,7 @@ from monitor.hearing import SoundEncoder, sound_encoder
 from monitor.holding import Holding
 from monitor.language import TextEncoder, text_encoder
 from monitor.layers import layered_sounds
+from monitor.logs import named
 from monitor.messages import DeadLetter, Frame, Message, Sound, Stamped, Topic
 from monitor.metrics import Metrics
 from monitor.objects import detector, poser
@@ -91,7 +92,7 @@ async def run(bus: Bus, encoders: Encoders, metrics: Metrics, takes: Takes = ALL
         Topic.TRANSCRIPTS: partial(texts, encoders.text),
     }
     with ExitStack() as stack:
-        threads = {topic: stack.enter_context(ThreadPoolExecutor(1, f"encode-{topic.value}")) for topic in encodes}
+        threads = {topic: stack.enter_context(ThreadPoolExecutor(1, f"encode-{topic.value}", named(STAGE))) for topic in encodes}
         async with bus.subscribe(*READS[Stage.ENCODE], group=STAGE, limit=LIMIT) as batches:
             async for batch in batches:
                 with metrics.working(STAGE, batch):
