@@ -50,6 +50,8 @@ HISTORY: Final = 48
 """Thresholds that are remembered: an incident that is rebuilt is judged by those of its own time."""
 STEP: Final = 0.125
 """Each verdict makes alarms so much rarer, or more frequent, …"""
+STEPS_OF: Final = {Verdict.ORDINARY: 1.0, Verdict.RIGHT: 0.0, Verdict.MISSED: -1.0}
+"""(what was told rightly changes nothing, but is no ordinary minute)"""
 STEPS: Final = 11.0
 """… up to so many steps, a factor of four, …"""
 HEEDED_S: Final = 28 * 86400.0
@@ -160,7 +162,7 @@ class Peaks:
     def heed(self, begin: int, end: int, verdict: Verdict) -> None:
         """What blocks were is ordinary as high as it was, or no ordinary height at all."""
         for block in range(max(begin, self.newest - KEPT + 1), min(end, self.newest) + 1):
-            if verdict is Verdict.MISSED:
+            if verdict is not Verdict.ORDINARY:
                 self.heights[block % KEPT] = np.nan
             elif block in self.alarms:
                 self.heights[block % KEPT] = self.alarms[block]
@@ -213,7 +215,7 @@ class Budgets:
         for item in self._feedback:
             if item.camera == camera and item.kind in ("", kind) and item.given <= until < item.given + HEEDED_S:
                 peaks.heed(math.ceil(item.at / BLOCK_S) - 1, math.ceil(item.until / BLOCK_S) - 1, item.verdict)
-                steps += 1 if item.verdict is Verdict.ORDINARY else -1
+                steps += STEPS_OF[item.verdict]
         assert self._settings.budget is not None
         peaks.refit(until, self._settings.budget_per_day / len(self._cameras[camera]), steps)
 

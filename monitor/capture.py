@@ -70,7 +70,7 @@ class Capture:
         self._after = after
         self._stop = threading.Event()
         self._wall = time.time() - time.monotonic()
-        self._ledger = Ledger(metrics, metrics.camera(name), log.bind(camera=name))
+        self._ledger = Ledger(metrics, name, log.bind(camera=name))
         self.feed = Feed(name, camera, settings, valve=valve if self.live or not fast else None, left_out=self._ledger.left_out)
 
     @property

@@ -45,6 +45,8 @@ class Camera(Section):
     """Look at its picture."""
     sound: bool = True
     """Listen to its sound."""
+    site: str = Field("", pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]{0,62})?$")
+    """Where it stands: what dashboards group cameras by."""
     language: Language | None = None
     """What is spoken there (ISO 639-1); left out, it is recognised."""
     transport: Literal["tcp", "udp"] = "tcp"
@@ -281,6 +283,15 @@ class Alerts(Section):
         default, given = RULES.get(kind, self._sees(kind)), self.rules.get(kind)
         return default if given is None else default.model_copy(update=given.model_dump(exclude_unset=True))
 
+    @property
+    def kinds(self) -> dict[str, Rule]:
+        """The kinds of incidents that are known beforehand and may become alerts; a network may judge others."""
+        names = dict.fromkeys([*RULES, *self.rules, *(f"sees:{name}" for name in self.look_for)])
+        rules = {kind: self.rule(kind) for kind in names}
+        for name, phrase in self.watch.items():
+            rules[f"phrase:{name}"] = self.rule(f"phrase:{name}").model_copy(update={"severity": phrase.severity})
+        return {kind: rule for kind, rule in rules.items() if rule.enabled}
+
     def _sees(self, kind: str) -> Rule:
         """The default rule of what is looked for, and of any other kind."""
         sight = self.look_for.get(kind.removeprefix("sees:")) if kind.startswith("sees:") else None
@@ -406,6 +417,15 @@ class Kafka(Section):
     security: Security = Security()
 
 
+class Tracing(Section):
+    """How a frame or an utterance became an alert, step by step, told to OpenTelemetry (needs scenewatch[otel])."""
+
+    endpoint: str = Field("", pattern=r"^(https?://.+)?$")
+    """Where OTLP over HTTP is taken: http://127.0.0.1:4318/v1/traces; left out, nothing is traced. OTEL_EXPORTER_OTLP_HEADERS is heeded."""
+    sample: Probability = 0.01
+    """Share of the frames and sounds that are followed."""
+
+
 class Config(Section):
     """Everything that can be set."""
 
@@ -423,4 +443,7 @@ class Config(Section):
     alerts: Alerts = Alerts()
     sinks: tuple[Sink, ...] = (ConsoleSink(type="console"),)
     metrics: Metrics = Metrics()
+    tracing: Tracing = Tracing()
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "console"] = "auto"
+    """One JSON object a line, or readable; auto: readable from `run`, JSON from `worker`."""

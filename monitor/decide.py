@@ -208,6 +208,27 @@ class Decider:
             del self._watched[state.camera]
         return self._tell(alerts)
 
+    @property
+    def settings(self) -> Alerts:
+        """What it was made with."""
+        return self._settings
+
+    def open(self) -> Iterator[str]:
+        """Give the kind of each incident that is open now."""
+        yield from (kind for lane in self._scored.values() for kind, track in lane.tracks.items() if track.incident is not None)
+        yield from (kind for each in (*self._listened.values(), *self._watched.values()) for kind in each.incidents)
+
+    def thresholds(self, camera: str) -> dict[str, float]:
+        """What raises an alert of each kind that the scores of a camera were judged for."""
+        found: dict[str, float] = {}
+        for spoken in (False, True):
+            lane = self._scored.get((camera, spoken), _Scored())
+            for kind in lane.tracks:
+                rule = self._rule(kind)
+                held = self.budgets.rule(camera, kind, lane.until, rule) if self.budgets.holds_for(kind) else rule
+                found[kind] = held.raise_at
+        return found
+
     def needed(self, topic: Topic, camera: str) -> float:
         """From what event time on a camera's records of a topic are needed to decide as before; infinity if none is."""
         if topic is Topic.SCORES:

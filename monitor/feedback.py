@@ -13,8 +13,14 @@ from monitor.errors import ConfigError
 class Verdict(StrEnum):
     """What a person says."""
 
+    RIGHT = "right"
     ORDINARY = "not an anomaly"
     MISSED = "missed"
+
+    @property
+    def word(self) -> str:
+        """One word, for a metric's label."""
+        return "wrong" if self is Verdict.ORDINARY else self.value
 
 
 class Feedback(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +65,7 @@ def from_lines(data: bytes) -> tuple[Feedback, ...]:
 
 
 def examples(items: Iterable[Feedback]) -> Iterator[Example]:
-    """What training learns from it: what was no anomaly is ordinary, what was missed is an incident."""
+    """What training learns from it: what was no anomaly is ordinary, what was told rightly or missed is an incident."""
     for item in items:
         label = "ordinary" if item.verdict is Verdict.ORDINARY else item.kind or "anomaly"
         yield Example(camera=item.camera, at=item.at, until=item.until, label=label)

@@ -12,6 +12,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping, MutableMapping
+from functools import partial
 from typing import Any, Final, Literal
 
 import structlog
@@ -88,6 +89,11 @@ class Repeats(logging.Filter):
         if unsaid:
             record.msg, record.args = f"{record.getMessage()} (and {unsaid} times more since it was said last)", None
         return True
+
+
+def named(stage: str) -> Callable[[], object]:
+    """Give what makes every line of a thread say its stage, when the thread begins."""
+    return partial(structlog.contextvars.bind_contextvars, stage=stage)
 
 
 def _console() -> structlog.dev.ConsoleRenderer:

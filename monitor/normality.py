@@ -102,6 +102,10 @@ class Moment:
 class Watcher(Protocol):
     """Knows one modality of one camera, once it has settled."""
 
+    @property
+    def examples(self) -> int:
+        """How many of them it remembers."""
+
     def judge(self, item: Embedding) -> Moment:
         """How unusual a sample is, with those before it."""
 
@@ -127,6 +131,11 @@ class PictureWatcher:
         looked = [item.things for item in items if item.things is not None]
         self._things = Things(memory, looked) if looked else None
         self.restart()
+
+    @property
+    def examples(self) -> int:
+        """Of places."""
+        return self._places.examples
 
     def restart(self) -> None:
         """Forget what was averaged over."""
@@ -208,6 +217,11 @@ class SoundWatcher:
             self._sounds.learn(self._sounds.hear(vector, item.at))
         self._tail = Tail(0.03)
         self.restart()
+
+    @property
+    def examples(self) -> int:
+        """Of half seconds."""
+        return self._sounds.examples
 
     def restart(self) -> None:
         """Forget what was averaged over."""
@@ -327,6 +341,11 @@ class Normality:
     def settled(self) -> bool:
         """Whether there is anything that took long to learn."""
         return any(lane.watcher is not None for lane in self._lanes.values())
+
+    @property
+    def examples(self) -> int:
+        """How many examples of places and sounds it remembers."""
+        return sum(lane.watcher.examples for lane in self._lanes.values() if lane.watcher is not None)
 
     def adopt(self, lanes: dict[Modality, Lane]) -> None:
         """Go on from what another has learned, unless it was set to learn otherwise."""

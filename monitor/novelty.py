@@ -126,6 +126,11 @@ class Places:
         white: Floats = (grids - self._mean) @ self._whiten
         return white
 
+    @property
+    def examples(self) -> int:
+        """How many it has."""
+        return self._count
+
     def see(self, grid: Floats, time: float) -> Seen:
         """Put a grid [49, 112] beside what was seen at each place and next to it."""
         white = self._white(grid)
@@ -217,6 +222,11 @@ class Sounds:
         project = rng.standard_normal((len(self._scale), WIDTH)).astype(np.float32) / np.float32(math.sqrt(WIDTH))
         self._project = (self._scale[:, None] * project).astype(np.float32)
         return rng
+
+    @property
+    def examples(self) -> int:
+        """How many it has."""
+        return self._count
 
     def hear(self, vector: Floats, time: float) -> Heard:
         """Put a sound's vector beside what is kept."""

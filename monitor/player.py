@@ -39,12 +39,17 @@ class Ledger:
     """Where a camera's troubles are counted and told."""
 
     metrics: Metrics
-    label: str
+    camera: str
     log: Any
+
+    @property
+    def label(self) -> str:
+        """The camera's, in metrics."""
+        return self.metrics.camera(self.camera)
 
     def packet(self) -> None:
         """Something came."""
-        self.metrics.camera_last.labels(self.label).set(time.time())
+        self.metrics.show(self.metrics.camera_last, self.camera, time.time())
 
     def jumped(self, modality: Modality, at: float) -> None:
         """Time stamps leapt."""

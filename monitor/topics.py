@@ -19,6 +19,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, TopicAlreadyExistsError, UnsupportedVersionError, for_code
 
 from monitor.brokers import Brokers, client_options, explain, reach
+from monitor.bus import Health
 from monitor.config import Kafka
 from monitor.errors import BusError
 from monitor.messages import MAX_BYTES, Topic
@@ -242,6 +243,15 @@ async def survey(admin: AIOKafkaAdminClient, names: Sequence[str]) -> Cluster:
     told = await _described(admin, [topic["topic"] for topic in described])
     topics = tuple(_found(topic, told.get(topic["topic"])) for topic in described)
     return Cluster(brokers=nodes, topics=topics)
+
+
+async def health(admin: AIOKafkaAdminClient, names: Sequence[str]) -> Health:
+    """How many brokers there are, and which partitions of these topics lack copies, or a leader."""
+    nodes = len((await admin.describe_cluster())["brokers"])
+    partitions = [partition for topic in await admin.describe_topics(list(names)) for partition in topic["partitions"]]
+    behind = [partition for partition in partitions if len(partition["isr"]) < len(partition["replicas"])]
+    headless = [partition for partition in partitions if partition["leader"] < 0]
+    return Health(nodes=nodes, under_replicated=len(behind), offline=len(headless))
 
 
 def _found(topic: dict[str, Any], entries: list[dict[str, Any]] | None) -> Found:

@@ -189,7 +189,7 @@ def evaluate(
 
 @app.command
 def bench(
-    name: Literal["stages", "cameras", "bus", "chaos"],
+    name: Literal["stages", "cameras", "bus", "chaos", "scrape"],
     *,
     data: Data = DATA,
     json: JsonFile = None,
@@ -287,16 +287,25 @@ def calibrate(
 
 @app.command
 def feedback(
-    *said: Annotated[str, Parameter(help='[ALERT_ID] "not an anomaly", or missed.')],
+    *said: Annotated[str, Parameter(help='[ALERT_ID] right, "not an anomaly", or missed.')],
     config: ConfigFiles,
     camera: Annotated[str, Parameter(help="Of which camera, where no alert is named.")] = "",
     at: Annotated[Moment, Parameter(help="When: 2026-11-23T10:15:00Z, seconds since the epoch, -15m.")] = "",
     kind: Annotated[str, Parameter(help="Of incident.")] = "",
 ) -> int:
-    """Say that an alert was no anomaly, or that one was missed: thresholds follow on the next hour, and it is kept for training."""
+    """Say that an alert was right, no anomaly, or missed: thresholds follow on the next hour, and it is kept for training."""
     from workers import feedback  # noqa: PLC0415
 
     return feedback.give(load(config), said or ("",), camera, at, kind)
+
+
+@app.command(name="metrics")
+def write_metrics(page: Path = Path("docs/metrics.md")) -> int:
+    """Write the page that lists every metric, generated from the code."""
+    from workers import exposed  # noqa: PLC0415
+
+    page.write_text(exposed.page(), "utf-8")
+    return 0
 
 
 @app.command(name="schema")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final
 
 import structlog
@@ -13,8 +13,9 @@ from monitor.decide import TOLD, Decider
 from monitor.errors import MessageError
 from monitor.feedback import Feedback
 from monitor.holding import Holding
-from monitor.messages import Alert, CameraState, Learned, Mark, Message, Phase, Score, Stamped, Topic, Transcript
+from monitor.messages import Alert, CameraState, Learned, Mark, Message, Score, Stamped, Topic, Transcript
 from monitor.metrics import Metrics
+from workers.shown import Shown
 from workers.stage import READS, Stage
 
 STAGE: Final = "alert"
@@ -31,15 +32,15 @@ News = Callable[[], Sequence[Feedback] | None]
 
 async def run(bus: Bus, decider: Decider, metrics: Metrics, *, live: bool, clock: Clock = time.time, feedback: News | None = None) -> None:
     """Decide on what arrives, and publish the alerts; for live cameras, also on what does not arrive."""
-    holding = Holding()
+    holding, shown = Holding(), Shown(decider, metrics)
     async with bus.subscribe(*READS[Stage.ALERT], group=STAGE, once=True, idle_s=TICK_S if live else None) as batches:
         async for batch in batches:
-            metrics.batch.labels(STAGE).observe(len(batch))
-            with metrics.stage_seconds.labels(STAGE).time():
-                await _hand_over(bus, batch, decider, holding)
+            with metrics.working(STAGE, batch):
+                shown.forget(await _hand_over(bus, batch, decider, holding))
                 if feedback is not None and (said := feedback()) is not None:
                     decider.budgets.heed(said)
-                alerts = [alert for record in batch for alert in _decide(decider, record, metrics)]
+                    shown.heed(said)
+                alerts = [alert for record in batch for alert in _decide(decider, record)]
                 for record in batch:
                     holding.saw(record)
                 await _keep(bus, batch, decider, metrics)
@@ -49,11 +50,13 @@ async def run(bus: Bus, decider: Decider, metrics: Metrics, *, live: bool, clock
                 if alerts and not batch.again:
                     await batches.answer(Topic.ALERTS, alerts)
                     _count(alerts, metrics, clock if live else None)
+                shown.after(batch, alerts)
 
 
-async def _hand_over(bus: Bus, batch: Batch, decider: Decider, holding: Holding) -> None:
-    """Forget the cameras of partitions that were lost, and learn what was told of those that were gained."""
-    for camera in holding.forget(batch.lost):
+async def _hand_over(bus: Bus, batch: Batch, decider: Decider, holding: Holding) -> Collection[str]:
+    """Forget the cameras of partitions that were lost, which it gives, and learn what was told of those that were gained."""
+    lost = holding.forget(batch.lost)
+    for camera in lost:
         decider.forget(camera)
     records = await bus.newest(Topic.ALERTS, batch.gained, TOLD)
     decider.told(record.message for record in records if isinstance(record.message, Alert))
@@ -61,6 +64,7 @@ async def _hand_over(bus: Bus, batch: Batch, decider: Decider, holding: Holding)
         newest = {record.message.camera: record.message for record in await bus.newest(Topic.BUDGET, [partition], NEWEST)}
         for learned in newest.values():
             _resume(decider, learned)
+    return lost
 
 
 def _resume(decider: Decider, learned: Message) -> None:
@@ -78,7 +82,7 @@ async def _keep(bus: Bus, batch: Batch, decider: Decider, metrics: Metrics) -> N
     if learned and not batch.again:
         await bus.publish(Topic.BUDGET, learned)
         for camera, expected in decider.budgets.expected_alarms_per_day().items():
-            metrics.alarms_expected.labels(metrics.camera(camera)).set(expected)
+            metrics.show(metrics.alarms_expected, camera, expected)
 
 
 def _now(batch: Batch, clock: Clock) -> float:
@@ -86,8 +90,7 @@ def _now(batch: Batch, clock: Clock) -> float:
     return max((record.message.captured for record in batch if isinstance(record.message, Stamped | CameraState)), default=clock())
 
 
-def _decide(decider: Decider, record: Record[Message], metrics: Metrics) -> list[Alert]:
-    metrics.records_in.labels(STAGE, record.ref.topic.value).inc()
+def _decide(decider: Decider, record: Record[Message]) -> list[Alert]:
     match record.message:
         case Score() as score:
             return decider.score(score)
@@ -105,9 +108,7 @@ def _decide(decider: Decider, record: Record[Message], metrics: Metrics) -> list
 
 def _count(alerts: Sequence[Alert], metrics: Metrics, clock: Clock | None) -> None:
     """Count; how late alerts are means something for live cameras only."""
-    metrics.records_out.labels(STAGE, Topic.ALERTS.value).inc(len(alerts))
+    metrics.published(STAGE, Topic.ALERTS, alerts)
+    now = None if clock is None else clock()
     for alert in alerts:
-        kind = alert.kind.partition(":")[0]
-        metrics.alerts.labels(alert.kind, alert.severity.value, alert.phase.value).inc()
-        if clock is not None and alert.phase is Phase.NEW:
-            metrics.alert_seconds.labels(kind).observe(max(0.0, clock() - alert.captured))
+        metrics.alerted(alert, now)

@@ -5,6 +5,7 @@ What a stage alone needs is imported when it is built: a process that delivers a
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
@@ -46,7 +47,13 @@ def consumers(config: Config) -> tuple[Stage, ...]:
 
 def consumer(stage: Stage, config: Config, metrics: Metrics, sinks: Sequence[Sink], *, fast: bool) -> Run:
     """Load what a stage needs, once, and return what runs it; raises ModelError saying what to install."""
-    return BUILDERS[stage](config, metrics, sinks, fast)
+    metrics.expect(stage, READS[stage])
+    run = BUILDERS[stage](config, metrics, sinks, fast)
+    if (torch := sys.modules.get("torch")) is not None and torch.cuda.is_available():  # who has not loaded it has no use for a GPU
+        from monitor.gpu import watch  # noqa: PLC0415
+
+        watch(torch.cuda, metrics.registry)
+    return run
 
 
 def _encode(config: Config, metrics: Metrics, _sinks: Sequence[Sink], fast: bool) -> Run:
@@ -55,6 +62,8 @@ def _encode(config: Config, metrics: Metrics, _sinks: Sequence[Sink], fast: bool
     from workers import encode  # noqa: PLC0415
 
     encoders, limits = encode.load(config.models), config.capture.pressure
+    for role, name in encoders.names.items():
+        metrics.loaded(role, name, config.models.device)
     takes = Relief(limits, time.time, time.monotonic) if limits.enabled and not fast else ALL
     return lambda bus: encode.run(bus, encoders, metrics, takes)
 
@@ -66,10 +75,11 @@ def _transcribe(config: Config, metrics: Metrics, _sinks: Sequence[Sink], _fast:
 
     transcribes = transcriber(config.speech, config.models)
     hears = segmenters(config.speech)
+    metrics.loaded("speech", transcribes.name, config.models.device)
     return lambda bus: transcribe.run(bus, hears, transcribes, metrics)
 
 
-def judges(config: Config) -> fuse.Judges:
+def judges(config: Config, metrics: Metrics | None = None) -> fuse.Judges:
     """The networks, and what makes each camera's normality; raises ModelError saying what to install."""
     from monitor.explain import Explainer  # noqa: PLC0415
     from monitor.fusion import Fusion  # noqa: PLC0415
@@ -82,6 +92,8 @@ def judges(config: Config) -> fuse.Judges:
     fusion, tone, texts = Fusion.load(config.models), Tone.load(), text_encoder(config.models)
     heads: list[fuse.Network] = [fusion, tone, Intent.load(tone)] if config.models.tone else [fusion, Intent.load(tone)]
     looking = _looking(config)
+    for role, name in {"fusion": fusion.name, "text": texts.name, "tone": tone.name}.items() if metrics is not None else ():
+        metrics.loaded(role, name, config.models.device)
     return reasons.Reasoned(
         reasons.Beside([*heads, *looking]),
         partial(Remembered, config.normality) if config.normality.enabled else _nothing,
@@ -111,7 +123,7 @@ def aligner(config: Config, *, fast: bool) -> Aligner:
 def _fuse(config: Config, metrics: Metrics, _sinks: Sequence[Sink], fast: bool) -> Run:
     from workers import fuse  # noqa: PLC0415
 
-    judging = judges(config)
+    judging = judges(config, metrics)
     return lambda bus: fuse.run(bus, aligner(config, fast=fast), judging, metrics)
 
 

@@ -195,6 +195,7 @@ class Tap:
 
     def _read(self) -> None:
         """Run in the thread: hand over what the camera gives."""
+        structlog.contextvars.bind_contextvars(stage=STAGE, camera=self._capture.feed.name)
         try:
             for item in self._capture.items():
                 self.lanes[topic_of(item)].put(item)
@@ -280,7 +281,10 @@ class CaptureWorker:
         async with self._turn:
             gone = {name: tap for name, (tap, _) in self._taps.items() if cameras.get(name) != tap.camera}
             await asyncio.gather(*(self._end(name) for name in gone))
-            self._waiting = {name: camera for name, camera in self._waiting.items() if cameras.get(name) == camera}
+            waiting = {name: camera for name, camera in self._waiting.items() if cameras.get(name) == camera}
+            for name in (*gone, *(self._waiting.keys() - waiting.keys())):
+                self._metrics.forget(name, self._metrics.of_source)
+            self._waiting = waiting
             for name, camera in cameras.items():
                 if name in gone:
                     self._begin(name, camera, after=gone[name].end)
@@ -340,6 +344,7 @@ class CaptureWorker:
         valve = self._governor.valve if self._governor else None
         capture = Capture(name, camera, self._settings, self._metrics, fast=self._fast, after=after, valve=valve)
         label, wait = self._metrics.camera(name), self._fast and not capture.live
+        self._metrics.begin(name, camera.site, camera.fps if camera.picture else 0.0)
         lanes = {topic: Lane(self._settings, self._metrics, label, wait=wait, why=self._outlet.why_dropped) for topic in TOPICS}
         tap = Tap(capture, camera, lanes)
         self._taps[name] = (tap, asyncio.create_task(self._publish(name, tap)))

@@ -51,7 +51,7 @@ class Link:
 
     async def publish(self, topic: Topic, messages: Sequence[Message]) -> None:
         """Publish, however long the broker is away; raises MessageError alone."""
-        with self._timed():
+        with self._timed(), self._metrics.carrying(self._stage, len(messages)):
             for pause in pauses(RETRY_S, RETRY_MAX_S):
                 try:
                     await self._bus.publish(topic, messages)
@@ -60,7 +60,7 @@ class Link:
                     await asyncio.sleep(pause)
                 else:
                     break
-        self._metrics.records_out.labels(self._stage, topic.value).inc(len(messages))
+        self._metrics.published(self._stage, topic, messages)
 
     @contextmanager
     def _timed(self) -> Iterator[None]:

@@ -23,6 +23,7 @@ from monitor.hearing import SoundEncoder, sound_encoder
 from monitor.holding import Holding
 from monitor.language import TextEncoder, text_encoder
 from monitor.layers import layered_sounds
+from monitor.logs import named
 from monitor.messages import DeadLetter, Frame, Message, Sound, Stamped, Topic
 from monitor.metrics import Metrics
 from monitor.objects import detector, poser
@@ -50,6 +51,12 @@ class Encoders:
     """Looks for people and things, in the pictures' thread; None where nobody looks."""
     layers: Layers | None = None
     """What tells the tone of voices, in the sound encoder's thread; None where that is off."""
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Model and version by what it is for."""
+        names = {"picture": self.picture.name, "sound": self.sound.name, "text": self.text.name}
+        return names if self.sightings is None else names | {"objects": self.sightings.detector.name}
 
 
 def load(models: config.Models) -> Encoders:
@@ -85,11 +92,10 @@ async def run(bus: Bus, encoders: Encoders, metrics: Metrics, takes: Takes = ALL
         Topic.TRANSCRIPTS: partial(texts, encoders.text),
     }
     with ExitStack() as stack:
-        threads = {topic: stack.enter_context(ThreadPoolExecutor(1, f"encode-{topic.value}")) for topic in encodes}
+        threads = {topic: stack.enter_context(ThreadPoolExecutor(1, f"encode-{topic.value}", named(STAGE))) for topic in encodes}
         async with bus.subscribe(*READS[Stage.ENCODE], group=STAGE, limit=LIMIT) as batches:
             async for batch in batches:
-                metrics.batch.labels(STAGE).observe(len(batch))
-                with metrics.stage_seconds.labels(STAGE).time():
+                with metrics.working(STAGE, batch):
                     for camera in holding.forget(batch.lost):
                         sounds.forget(camera)
                         if sightings:
@@ -106,7 +112,9 @@ async def run(bus: Bus, encoders: Encoders, metrics: Metrics, takes: Takes = ALL
                             for topic, encode in encodes.items():
                                 if records := [record for record in batch if record.ref.topic is topic]:
                                     tasks.append(group.create_task(_encoded(topic, records, encode, threads[topic], bus, metrics)))
-                        await bus.publish(Topic.EMBEDDINGS, list(merge(*(task.result() for task in tasks), key=_captured)))
+                        made = list(merge(*(task.result() for task in tasks), key=_captured))
+                        await bus.publish(Topic.EMBEDDINGS, made)
+                        metrics.published(STAGE, Topic.EMBEDDINGS, made)
                     for record in (*heard, *seen):
                         holding.saw(record)
                     batches.keep(holding.keep(partial(_needed, sounds, sightings)))
@@ -121,7 +129,6 @@ async def _encoded(
     topic: Topic, records: Sequence[Record[Message]], encode: Encode, thread: ThreadPoolExecutor, bus: Bus, metrics: Metrics
 ) -> Sequence[Message]:
     """Encode the records of one topic in its own thread, in their order."""
-    metrics.records_in.labels(STAGE, topic.value).inc(len(records))
     encoded = await asyncio.get_running_loop().run_in_executor(thread, encode, records)
     if encoded.rejected:
         await bus.publish(Topic.DEAD_LETTER, [_dead_letter(rejected) for rejected in encoded.rejected])
@@ -135,7 +142,6 @@ def _captured(message: Message) -> float:
 
 def _count(metrics: Metrics, encoded: Encoded, topic: Topic) -> None:
     """What came in is either embedded, a mark, or dropped: the counters add up."""
-    metrics.records_out.labels(STAGE, Topic.EMBEDDINGS.value).inc(len(encoded.items))
     metrics.encoded.labels(encoded.modality.value).inc(encoded.embeddings)
     for lost in encoded.left_out:
         _drop(metrics, lost, "pressure")

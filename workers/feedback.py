@@ -57,7 +57,7 @@ def give(config: Config, said: Sequence[str], camera: str, at: str, kind: str) -
     """Store one verdict: an alert's id and what it is, or what it is of a camera's time. Raises ConfigError."""
     *ids, word = said
     if word not in set(Verdict) or len(ids) > 1:
-        raise ConfigError(f'feedback: {" ".join(said)!r} is none. Write [ALERT_ID] "not an anomaly", or missed')
+        raise ConfigError(f'feedback: {" ".join(said)!r} is none. Write ALERT_ID right, [ALERT_ID] "not an anomaly", or missed')
     if not config.alerts.feedback:
         raise ConfigError("feedback: there is no place for it. Set alerts.feedback to a file that the alert workers see, too")
     now = time.time()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -14,6 +14,7 @@ from monitor.align import Aligner, Window
 from monitor.bus import Batch, Bus
 from monitor.errors import MessageError
 from monitor.holding import Holding
+from monitor.logs import named
 from monitor.messages import Embedding, Judgement, Learned, Mark, Score, Topic
 from monitor.metrics import Metrics
 from monitor.scoring import score
@@ -48,6 +49,11 @@ class Usual(Protocol):
 
     def judge(self, window: Window, /) -> tuple[Judged, bool]:
         """Judge a window of revision 0, and say whether it is still learning."""
+        ...
+
+    @property
+    def examples(self) -> int:
+        """How many moments it remembers."""
         ...
 
     def learned(self) -> bytes:
@@ -88,6 +94,11 @@ class Judges:
     def remember(self, learned: Learned) -> None:
         """Take in what another learned of a camera, for when its windows come."""
         self._learned[learned.camera] = learned.data
+
+    def examples(self, camera: str) -> int | None:
+        """How much a camera's normality remembers; None where there is none."""
+        usual = self._usual.get(camera)
+        return None if usual is None else usual.examples
 
     def to_keep(self, scores: Sequence[Score | Mark]) -> list[Learned]:
         """What cameras have become, of those that it is time for; and what is to be forgotten, because its camera has ended."""
@@ -151,33 +162,35 @@ async def run(bus: Bus, aligner: Aligner, judges: Judges, metrics: Metrics) -> N
     """
     loop = asyncio.get_running_loop()
     holding = Holding()
-    with ThreadPoolExecutor(1, STAGE) as thread:
+    with ThreadPoolExecutor(1, STAGE, named(STAGE)) as thread:
         async with bus.subscribe(Topic.EMBEDDINGS, group=STAGE, limit=LIMIT) as batches:
             async for batch in batches:
-                metrics.records_in.labels(STAGE, Topic.EMBEDDINGS.value).inc(len(batch))
-                metrics.batch.labels(STAGE).observe(len(batch))
-                with metrics.stage_seconds.labels(STAGE).time():
-                    await _hand_over(bus, batch, aligner, judges, holding)
+                with metrics.working(STAGE, batch):
+                    for camera in await _hand_over(bus, batch, aligner, judges, holding):
+                        metrics.forget(camera, metrics.of_windows)
                     closed = _closed(aligner, batch, holding, metrics)
                     if closed:
                         scores = await loop.run_in_executor(thread, judges, closed)
                         if not batch.again:
                             await bus.publish(Topic.SCORES, scores)
-                            _count(metrics, closed, scores)
+                            metrics.published(STAGE, Topic.SCORES, scores)
+                            _count(metrics, closed, scores, judges)
                             if learned := await loop.run_in_executor(thread, judges.to_keep, scores):
                                 await bus.publish(Topic.NORMALITY, learned)
                     batches.keep(holding.keep(lambda _, camera: aligner.needed(camera)))
 
 
-async def _hand_over(bus: Bus, batch: Batch, aligner: Aligner, judges: Judges, holding: Holding) -> None:
-    """Forget the cameras of partitions that were lost, and learn what is known of those that were gained."""
-    for camera in holding.forget(batch.lost):
+async def _hand_over(bus: Bus, batch: Batch, aligner: Aligner, judges: Judges, holding: Holding) -> Collection[str]:
+    """Forget the cameras of partitions that were lost, which it gives, and learn what is known of those that were gained."""
+    lost = holding.forget(batch.lost)
+    for camera in lost:
         aligner.forget(camera)
         judges.forget(camera)
     for partition in batch.gained:  # one at a time: a camera's memory takes megabytes
         for record in await bus.newest(Topic.NORMALITY, [partition], NEWEST):
             if isinstance(record.message, Learned):
                 judges.remember(record.message)
+    return lost
 
 
 def _closed(aligner: Aligner, batch: Batch, holding: Holding, metrics: Metrics) -> list[Window | Mark]:
@@ -192,11 +205,17 @@ def _closed(aligner: Aligner, batch: Batch, holding: Holding, metrics: Metrics) 
     return closed
 
 
-def _count(metrics: Metrics, closed: Sequence[Window | Mark], scores: Sequence[Score | Mark]) -> None:
-    metrics.records_out.labels(STAGE, Topic.SCORES.value).inc(len(scores))
+def _count(metrics: Metrics, closed: Sequence[Window | Mark], scores: Sequence[Score | Mark], judges: Judges) -> None:
     for window in closed:
         if isinstance(window, Window):
             metrics.windows.labels(metrics.camera(window.camera), str(window.revision)).inc()
             metrics.windows_late.labels(metrics.camera(window.camera)).inc(not window.complete)
     for made in scores:
-        metrics.learning.labels(metrics.camera(made.camera)).set(isinstance(made, Score) and made.learning)
+        if isinstance(made, Mark):
+            metrics.forget(made.camera, metrics.of_windows)
+            continue
+        metrics.scored(made)
+        metrics.show(metrics.learning, made.camera, made.learning)
+    for camera in {made.camera for made in scores if isinstance(made, Score)}:
+        if (examples := judges.examples(camera)) is not None:
+            metrics.show(metrics.examples, camera, examples)

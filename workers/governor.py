@@ -26,6 +26,10 @@ EVERY_S: Final = 1.0
 """So often stages tell, and capture looks."""
 ANSWER_S: Final = 2.0
 """What is told may take so long to be published; then the next report says it better."""
+BROKERS_EVERY_S: Final = 10.0
+"""So often the cluster's metadata is asked for …"""
+BROKERS_ANSWER_S: Final = 5.0
+"""… and may take so long to come."""
 AGAIN_S: Final = 5.0
 """A listener that lost its broker tries again so often."""
 
@@ -42,9 +46,24 @@ def this_process() -> str:
 def measure(metrics: Metrics, now: float) -> None:
     """Show how far the stages of this process are behind."""
     for group, member in metrics.board.members.items():
-        for part in member.behind(now):
+        behind = member.behind(now)
+        for part in behind:
             metrics.lag_records.labels(group, str(part.partition)).set(part.records)
             metrics.lag_seconds.labels(group, str(part.partition)).set(part.seconds)
+        metrics.queue.labels(group).set(sum(part.records for part in behind))
+
+
+async def see_brokers(bus: Bus, metrics: Metrics) -> None:
+    """Show for ever how the cluster is; while nobody answers, that it is not known."""
+    while True:
+        try:
+            async with asyncio.timeout(BROKERS_ANSWER_S):
+                health = await bus.health()
+        except (BusError, TimeoutError) as error:
+            log.debug("how the brokers are is not known", error=str(error) or "no answer")
+            health = None
+        metrics.set_health(health)
+        await asyncio.sleep(BROKERS_EVERY_S)
 
 
 async def tell(bus: Bus, metrics: Metrics) -> None:
@@ -79,6 +98,8 @@ class Governor:
         self._reports = Reports(STAGES)
         self._meter = Meter(len(os.sched_getaffinity(0)))
         self._metrics = metrics
+        for direction in ("down", "up"):
+            metrics.pressure_changes.labels(direction)
         self._clear_since = time.monotonic()
         self._excused_s = 0.0
         self._was_away = False

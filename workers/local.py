@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import structlog
+from structlog.contextvars import bind_contextvars, bound_contextvars
 
 from monitor import cache, logs, sinks
 from monitor.bus import Bus
@@ -20,7 +21,7 @@ from monitor.metrics import Metrics
 from monitor.sinks import Sink
 from workers import build, capture, summary, watch
 from workers.bus import following, open_bus
-from workers.governor import Follow, Governor, tell
+from workers.governor import Follow, Governor, measure, see_brokers, tell
 from workers.lifecycle import first, stop_on_signal, supervise, until_stopped
 from workers.serve import Condition, Vitals, served
 from workers.stage import Stage
@@ -38,7 +39,7 @@ async def main(config: Config, paths: Sequence[Path], *, fast: bool) -> int:
     """Run every stage until the sources have ended or a signal comes; 1 if a camera was given up."""
     if not config.cameras and not paths:
         raise ConfigError("nothing to watch: name a configuration file or a video")
-    logs.configure(config.log_level, json=False)
+    logs.configure(config.log_level, json=config.log_format == "json")
     metrics = Metrics(max_cameras=config.metrics.max_cameras)
     begun = time.perf_counter()
     failures = await everything(config, metrics, sinks.sinks(config.sinks), paths=paths, fast=fast)
@@ -64,7 +65,7 @@ async def everything(
                 vitals.conditions = {**_watches(cameras), "assigned": lambda: metrics.board.joined(tuple(groups))}
                 watching = asyncio.ensure_future(_watch_then_drain(cameras, config, bus, stop, paths))
                 stages = [supervise(stage, partial(run, bus)) for stage, run in runs.items()]
-                await first(watching, vitals.beat(), depth(bus, metrics, tuple(groups)), *stages)
+                await first(watching, vitals.beat(), depth(metrics), see_brokers(bus, metrics), *stages)
     for sink in out:
         await sink.close()
     return watching.result()
@@ -72,8 +73,9 @@ async def everything(
 
 def _capture(config: Config, bus: Bus, metrics: Metrics, *, fast: bool = False, follow: Follow | None = None) -> capture.CaptureWorker:
     """Make what watches the cameras; only whoever waits for the stages takes all there is, whatever happens."""
-    governor = None if fast else Governor(config.capture.pressure, metrics)
-    return capture.CaptureWorker(bus, config.capture, metrics, fast=fast, governor=governor, follow=follow, folder=spool_folder(config))
+    governor, folder = None if fast else Governor(config.capture.pressure, metrics), spool_folder(config)
+    with bound_contextvars(stage=Stage.CAPTURE.value):
+        return capture.CaptureWorker(bus, config.capture, metrics, fast=fast, governor=governor, follow=follow, folder=folder)
 
 
 def spool_folder(config: Config) -> Path | None:
@@ -92,6 +94,7 @@ async def _watch_then_drain(
     cameras: capture.CaptureWorker, config: Config, bus: Bus, stop: asyncio.Event, paths: Sequence[Path]
 ) -> tuple[capture.Failure, ...]:
     """Capture until every source has ended or a signal comes; then let what is under way reach the sinks."""
+    bind_contextvars(stage=Stage.CAPTURE.value)
     async with cameras:
         await cameras.apply(config.cameras)
         following = [watch.cameras(paths, cameras.apply)] if paths else []
@@ -110,11 +113,10 @@ async def _watch_then_drain(
     return await cameras.wait()
 
 
-async def depth(bus: Bus, metrics: Metrics, groups: Sequence[str]) -> None:
-    """Measure how much waits for each stage."""
+async def depth(metrics: Metrics) -> None:
+    """Measure for ever how much waits for each stage."""
     while True:
-        for group in groups:
-            metrics.queue.labels(group).set(await bus.lag(group))
+        measure(metrics, time.time())
         await asyncio.sleep(LAG_EVERY_S)
 
 
@@ -125,7 +127,7 @@ async def one(stage: Stage, config: Config, paths: Sequence[Path], instance: str
     """
     if config.bus == "memory://":
         raise ConfigError(f"`worker {stage}` needs a bus that processes share: set `bus: kafka://host:port`")
-    logs.configure(config.log_level, json=True)
+    logs.configure(config.log_level, json=config.log_format != "console")
     metrics = Metrics(max_cameras=config.metrics.max_cameras)
     out = sinks.sinks(config.sinks) if stage is Stage.DELIVER else ()
     vitals = Vitals()
@@ -137,11 +139,11 @@ async def one(stage: Stage, config: Config, paths: Sequence[Path], instance: str
                 if run is None:
                     cameras = _capture(config, bus, metrics, follow=following(config, metrics))
                     vitals.conditions = _watches(cameras)
-                    await first(_watch_then_drain(cameras, config, bus, stop, paths), vitals.beat())
+                    await first(_watch_then_drain(cameras, config, bus, stop, paths), vitals.beat(), see_brokers(bus, metrics))
                 else:
                     vitals.conditions = {"bus": lambda: True, "assigned": lambda: metrics.board.joined(tuple(groups))}
                     serving = until_stopped(supervise(stage, partial(run, bus)), stop, bus.end, within_s=FINISH_S)
-                    await first(serving, tell(bus, metrics), vitals.beat())
+                    await first(serving, tell(bus, metrics), vitals.beat(), see_brokers(bus, metrics))
     for sink in out:
         await sink.close()
     return 0

@@ -47,8 +47,9 @@ class Outlet:
     async def put(self, topic: Topic, items: Sequence[Item], *, wait: bool) -> None:
         """Publish; with `wait`, and for frames always, return when the bus has them."""
         if self.link is None:
-            await self._bus.publish(topic, items)
-            self._metrics.records_out.labels(self._stage, topic.value).inc(len(items))
+            with self._metrics.carrying(self._stage, len(items)):
+                await self._bus.publish(topic, items)
+            self._metrics.published(self._stage, topic, items)
         elif topic in self._couriers and not wait:
             self._couriers[topic].send(items)
         else:

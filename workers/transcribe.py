@@ -9,7 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from monitor.bus import Bus
+from monitor.guard import Outcome
 from monitor.holding import Holding
+from monitor.logs import named
 from monitor.messages import Mark, Topic, Transcript
 from monitor.metrics import Metrics
 from monitor.speech import Heard
@@ -24,17 +26,17 @@ Transcribe = Callable[[Sequence[Utterance]], Sequence[Heard]]
 
 async def run(bus: Bus, segmenter: Callable[[str], Segmenter], transcribe: Transcribe, metrics: Metrics) -> None:
     """Transcribe what is said; a camera's marks never pass an utterance that is still being transcribed."""
+    _expect(metrics)
     ears = Ears(segmenter)
     loop = asyncio.get_running_loop()
     holding = Holding(grain_s=0.0)
-    with ThreadPoolExecutor(1, STAGE) as thread:
+    with ThreadPoolExecutor(1, STAGE, named(STAGE)) as thread:
         async with bus.subscribe(Topic.AUDIO, group=STAGE, limit=LIMIT) as batches:
             async for batch in batches:
-                metrics.records_in.labels(STAGE, Topic.AUDIO.value).inc(len(batch))
-                metrics.batch.labels(STAGE).observe(len(batch))
-                with metrics.stage_seconds.labels(STAGE).time():
+                with metrics.working(STAGE, batch):
                     for camera in holding.forget(batch.lost):
                         ears.forget(camera)
+                        metrics.forget(camera, metrics.of_speech)
                     items = await loop.run_in_executor(thread, ears, batch)
                     for record in batch:
                         holding.saw(record)
@@ -78,10 +80,25 @@ def _timed(transcribe: Transcribe, spoken: Sequence[Utterance], metrics: Metrics
     metrics.realtime_factor.set(took / sound)
     for item in heard:
         metrics.utterances.labels(item.outcome.value).inc()
+        if item.outcome is not Outcome.ACCEPTED:
+            metrics.rejected.labels(item.outcome.value).inc()
     return heard
+
+
+def _expect(metrics: Metrics) -> None:
+    """Begin the counters of all outcomes at 0."""
+    for outcome in Outcome:
+        metrics.utterances.labels(outcome.value)
+        if outcome is not Outcome.ACCEPTED:
+            metrics.rejected.labels(outcome.value)
 
 
 async def _publish(bus: Bus, messages: Sequence[Transcript | Mark], metrics: Metrics) -> None:
     if messages:
         await bus.publish(Topic.TRANSCRIPTS, messages)
-        metrics.records_out.labels(STAGE, Topic.TRANSCRIPTS.value).inc(len(messages))
+        metrics.published(STAGE, Topic.TRANSCRIPTS, messages)
+        for message in messages:
+            if isinstance(message, Transcript):
+                metrics.show(metrics.spoke, message.camera, message.captured)
+            elif message.last:
+                metrics.forget(message.camera, metrics.of_speech)
