@@ -204,7 +204,7 @@ def evaluate(
 
 @app.command
 def bench(
-    name: Literal["stages", "cameras", "bus", "chaos"],
+    name: Literal["stages", "more", "cameras", "bus", "chaos"],
     *,
     data: Data = DATA,
     json: JsonFile = None,
@@ -215,7 +215,7 @@ def bench(
     ] = None,
     page: Annotated[Path | None, Parameter(help="chaos: write the table there.")] = None,
 ) -> int:
-    """Measure how fast it is, on this machine; `chaos`: what it loses when something breaks."""
+    """Measure how fast it is, on this machine; `more`: what `size` needs beside `stages`; `chaos`: what it loses when something breaks."""
     from workers import bench  # noqa: PLC0415
     from workers.report import figures, publish  # noqa: PLC0415
 
