@@ -24,6 +24,7 @@ Moment = Annotated[str, Parameter(allow_leading_hyphen=True)]
 JsonFile = Annotated[Path | None, Parameter(name="--json", help="Write the figures there.")]
 Data = Annotated[Path, Parameter(name="--data", env_var="SCENEWATCH_DATA", help="The folder of real data.")]
 DATA = Path("../shared/data")
+FIGURES = Path(__file__).parent.parent / "docs" / "figures"
 
 
 @app.command
@@ -204,7 +205,7 @@ def evaluate(
 
 @app.command
 def bench(
-    name: Literal["stages", "more", "cameras", "bus", "chaos"],
+    name: Literal["stages", "more", "cameras", "bus", "chaos", "sizing"],
     *,
     data: Data = DATA,
     json: JsonFile = None,
@@ -213,9 +214,9 @@ def bench(
     rows: Annotated[
         list[str] | None, Parameter(help="chaos: these alone, beside the calm one; others stay as --json has them.", negative=())
     ] = None,
-    page: Annotated[Path | None, Parameter(help="chaos: write the table there.")] = None,
+    page: Annotated[Path | None, Parameter(help="chaos, sizing: write the table there.")] = None,
 ) -> int:
-    """Measure how fast it is, on this machine; `more`: what `size` needs beside `stages`; `chaos`: what it loses when something breaks."""
+    """Measure how fast it is, on this machine; `more`: what `size` needs beside `stages`; `chaos`: what it loses when something breaks; `sizing`: simulates clusters."""
     from workers import bench  # noqa: PLC0415
     from workers.report import figures, publish  # noqa: PLC0415
 
@@ -225,9 +226,39 @@ def bench(
 
         order = measure.Order(data=data, cameras=cameras, kills=kills, rows=rows or (), page=page, before=figures(json))
         publish(measure.measure(order), json)
+    elif name == "sizing":
+        from workers.bench import sizing  # noqa: PLC0415
+
+        publish(sizing.measure(FIGURES, page), json)
     else:
         publish(bench.run(name, data), json)
     return 0
+
+
+@app.command
+def size(
+    *,
+    cameras: Annotated[int, Parameter(validator=Number(gte=1))],
+    fps: Annotated[float, Parameter(help="Pictures a second that are analysed.", validator=Number(gt=0, lte=30))] = 2.0,
+    sound: Annotated[bool, Parameter(help="Listen to them.")] = True,
+    speech: Annotated[float, Parameter(help="The share of the time in which somebody speaks.", validator=Number(gte=0, lte=1))] = 0.5,
+    things: Annotated[bool, Parameter(help="Look for people and things.")] = True,
+    tone: Annotated[bool, Parameter(help="Hear how it is said.")] = True,
+    decode: Annotated[Literal["reference", "key"], Parameter(help="Which frames of a stream are decoded.")] = "reference",
+    machine_cores: Annotated[int, Parameter(help="Of each machine.", validator=Number(gte=1))] = 8,
+    load: Annotated[float, Parameter(help="So busy may processors be on the average.", validator=Number(gt=0, lte=1))] = 0.6,
+    replication: Annotated[int, Parameter(help="Copies of every record.", validator=Number(gte=1, lte=10))] = 3,
+    media_minutes: Annotated[float, Parameter(help="So long Kafka keeps pictures and sound.", validator=Number(gte=1))] = 60.0,
+    figures: Annotated[Path, Parameter(help="Where `bench stages`, `more` and `bus` wrote theirs.")] = FIGURES,
+    json: Annotated[Path | None, Parameter(help="Write it all there.")] = None,
+) -> int:
+    """Say what so many cameras need: processors, processes, partitions, brokers, disks, network; from measured costs."""
+    from monitor.sizing import Demand, Site  # noqa: PLC0415
+    from workers import size  # noqa: PLC0415
+
+    demand = Demand(cameras=cameras, fps=fps, sound=sound, speech=speech if sound else 0.0, things=things, tone=tone, decode=decode)
+    site = Site(machine_cores=machine_cores, load=load, replication=replication, media_minutes=media_minutes)
+    return size.size(demand, site, figures, json)
 
 
 @app.command
