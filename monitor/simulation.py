@@ -1,9 +1,10 @@
 """Cameras on a cluster, event after event: how late pictures and words are, and what a machine that dies costs. Pure and seeded.
 
-A machine's processors are shared out evenly among the jobs on it, none of which takes more than one (processor sharing, in the virtual time of
-Parekh and Gallager 1993). A process of a stage takes what waits for it as one batch, of LIMIT records at most. Cameras lie in
-partitions by chance, as a hash spreads them; partitions lie with processes in ranges. A camera gives a record each half second; somebody
-speaks in utterances with pauses between. Not in it: the ladder of pressure, Kafka's own delays, and that one process's threads share a lock.
+A machine's processors are shared out evenly among the jobs on it, none of which takes more than one (processor sharing, in the
+virtual time of Parekh and Gallager 1993). A process of a stage takes what waits for it as one batch, of LIMIT records at most.
+Cameras lie in partitions by chance, as a hash spreads them; partitions lie with processes in ranges. A camera gives a record each
+half second; somebody speaks in utterances with pauses between. Not in it: the ladder of pressure, Kafka's own delays, and that one
+process's threads share a lock.
 """
 
 from __future__ import annotations

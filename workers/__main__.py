@@ -216,7 +216,10 @@ def bench(
     ] = None,
     page: Annotated[Path | None, Parameter(help="chaos, sizing: write the table there.")] = None,
 ) -> int:
-    """Measure how fast it is, on this machine; `more`: what `size` needs beside `stages`; `chaos`: what it loses when something breaks; `sizing`: simulates clusters."""
+    """Measure how fast it is, on this machine.
+
+    `more`: what `size` needs beside `stages`; `chaos`: what is lost when something breaks; `sizing`: clusters, simulated.
+    """
     from workers import bench  # noqa: PLC0415
     from workers.report import figures, publish  # noqa: PLC0415
 

@@ -52,11 +52,11 @@ def as_data(costs: Costs, demand: Demand, site: Site, found: Plan) -> Mapping[st
 def sentences(demand: Demand, site: Site, found: Plan) -> list[str]:
     """What is needed, in words."""
     cells = f"{found.cells} cells, each with a Kafka of its own and {found.cameras} cameras; of each:" if found.cells > 1 else "One cell:"
-    alive = found.busy_cores / ((found.machines - 1) * site.machine_cores)
+    usual, alive = (found.busy_cores / (machines * site.machine_cores) for machines in (found.machines, found.machines - 1))
+    busy = f"busy at {usual:.0%} ({alive:.0%} when one is dead)"
     return [
         f"{demand.cameras} cameras, {demand.fps:g} pictures a second, somebody speaks {demand.speech:.0%} of the time. {cells}",
-        f"stages    {found.machines} machines of {site.machine_cores} cores, busy at "
-        f"{found.busy_cores / (found.machines * site.machine_cores):.0%} ({alive:.0%} when one is dead); {found.partitions} partitions",
+        f"stages    {found.machines} machines of {site.machine_cores} cores, {busy}; {found.partitions} partitions",
         f"brokers   {brokers(found.brokers, site)}",
         f"GPUs      {NO_GPU}",
     ]

@@ -153,7 +153,9 @@ class Project:
         config.mkdir()
         self.ports[name] = free_port()
         for path in (DEPLOY / "compose").glob("*.yaml"):
-            (config / path.name).write_text(self._here(path.read_text("utf-8")).replace("0.0.0.0", f"127.0.0.1\n  port: {self.ports[name]}"))
+            (config / path.name).write_text(
+                self._here(path.read_text("utf-8")).replace("0.0.0.0", f"127.0.0.1\n  port: {self.ports[name]}")
+            )
         return config
 
     def _here(self, text: str) -> str:

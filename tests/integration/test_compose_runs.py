@@ -39,7 +39,9 @@ def camera(tmp_path: Path) -> Iterator[str]:
     films.mkdir()
     path = as_matroska(film.make(films / "scene.mp4"), films / "scene.mkv")
     port = free_port()
-    server = subprocess.Popen([PYTHON, str(HERE / "rtsp_server.py"), str(port), str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    server = subprocess.Popen(
+        [PYTHON, str(HERE / "rtsp_server.py"), str(port), str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     wait_for_port(port, 20)
     yield f"rtsp://127.0.0.1:{port}/camera"
     server.kill()

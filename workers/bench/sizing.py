@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Final
 
 from monitor.simulation import STAGES, Cluster, Costs, Outcome, Simulation
-from monitor.sizing import Demand, Plan, Site, camera_ms, plan
 from monitor.sizing import Costs as Measured
+from monitor.sizing import Demand, Plan, Site, camera_ms, plan
 from workers import size
 from workers.bench.cameras import LATE_S
 from workers.report import figures, machine
@@ -20,7 +20,8 @@ SIZES: Final = (10, 1_000, 100_000)
 SEEDS: Final = (1, 2, 3, 4, 5)
 SLICE: Final = 300
 """Of more cameras, a slice is simulated: as many machines, partitions and processes less as cameras."""
-SECONDS, FAILS_AT: Final = 150.0, 60.0
+SECONDS: Final = 150.0
+FAILS_AT: Final = 60.0
 STREAM_S: Final = 79.0
 """The length of the stream that `bench cameras` plays."""
 MOST: Final = 12
@@ -135,9 +136,3 @@ def _figures(row: Row) -> Iterator[tuple[str, float]]:
         ("recovery_s", outcome.recovery_s),
         ("uncaptured", outcome.uncaptured),
     )
-
-
-def failed(rows: Sequence[Row]) -> Iterator[tuple[int, float]]:
-    """What share of all machines the one that dies stands for, by the number of cameras."""
-    for row in rows:
-        yield row.demand.cameras, 1 / row.cluster.machines
