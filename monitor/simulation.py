@@ -1,6 +1,6 @@
 """Cameras on a cluster, event after event: how late pictures and words are, and what a machine that dies costs. Pure and seeded.
 
-A machine's processors are shared out evenly among the jobs on it, none of which takes more than one (processor sharing, in the
+A machine's processors are shared out evenly among the jobs on it, none of which takes more than `width` (processor sharing, in the
 virtual time of Parekh and Gallager 1993). A process of a stage takes what waits for it as one batch, of LIMIT records at most.
 Cameras lie in partitions by chance, as a hash spreads them; partitions lie with processes in ranges. A camera gives a record each
 half second; somebody speaks in utterances with pauses between. Not in it: the ladder of pressure, Kafka's own delays, and that one
@@ -53,6 +53,8 @@ class Cluster:
     partitions: int
     processes: tuple[tuple[str, int], ...]
     """Of each of STAGES."""
+    width: float = 2.0
+    """Processors that one job takes at most."""
     session_s: float = 10.0
     """So long until a process that is not heard of is thought dead …"""
     rebalance_s: float = 3.0
@@ -102,6 +104,7 @@ class _Machine:
     """Processors, shared evenly; `virtual` is how much each job has had."""
 
     cores: int
+    width: float
     jobs: list[tuple[float, int, _Job]] = field(default_factory=list)
     virtual: float = 0.0
     at: float = 0.0
@@ -112,14 +115,14 @@ class _Machine:
 
     @property
     def rate(self) -> float:
-        """Of a processor, for each job."""
-        return min(1.0, self.cores / len(self.jobs)) if self.jobs else 0.0
+        """Processors, for each job."""
+        return min(self.width, self.cores / len(self.jobs)) if self.jobs else 0.0
 
     def advance(self, now: float) -> None:
         """Let time pass."""
         passed = now - self.at
         self.virtual += passed * self.rate
-        self.busy += passed * min(self.cores, len(self.jobs))
+        self.busy += passed * self.rate * len(self.jobs)
         self.at = now
 
 
@@ -155,7 +158,7 @@ class Simulation:
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
         self._now = self._last_at = 0.0
-        self._machines = [_Machine(cluster.cores) for _ in range(cluster.machines)]
+        self._machines = [_Machine(cluster.cores, cluster.width) for _ in range(cluster.machines)]
         self._stages = {name: self._started(name, count) for name, count in cluster.processes}
         self._partition = [self._random.randrange(cluster.partitions) for _ in range(cluster.cameras)]
         self._owner = {name: self._assigned(processes) for name, processes in self._stages.items()}

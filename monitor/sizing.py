@@ -17,8 +17,10 @@ MEASURED_SPEECH: Final = 0.5
 """In the stream that costs were measured on, somebody speaks half of the time."""
 KEY_SHARE: Final = 0.1
 """`decode: key` costs about a tenth of `reference` on a stream with a key frame every two seconds (README)."""
-PROCESS_CORES: Final = 1.0
-"""What one process of a stage is counted on to use; what its models' threads add is not counted on."""
+PROCESS_CORES: Final = 2.0
+"""What one process can use: that of `bench cameras` kept two cores busy, and more were never tried."""
+FULL: Final = 0.9
+"""The busiest process, and every machine when one is dead, may be so busy on the average."""
 MEASURED_CORES: Final = 2.0
 """Of the machine that `bench bus` ran on, broker and clients together."""
 SOUNDS: Final = 2.0
@@ -126,7 +128,9 @@ class Brokers:
     network_out_mb_s: float
     """… copied and read."""
     disk_gb: float
-    """All nodes, all copies, an eighth more for segments that are not full of old records yet."""
+    """All nodes, all copies, an eighth more for whole segments that are not deleted yet …"""
+    media_share: float
+    """… of which this is pictures and sound, the rest what is kept for days."""
     media_gb: float
     """What `kafka.retention.media_gb` must be at least, so that the minutes are kept."""
 
@@ -198,9 +202,9 @@ def busiest(cameras: int, processes: int) -> float:
 
 
 def processes_for(busy_cores: float, cameras: int, load: float) -> int:
-    """The fewest processes of which even the busiest stays below the load; never more than cameras."""
+    """The fewest processes that are below the load on the average, and of which the busiest is not full; never more than cameras."""
     count = max(1, math.ceil(busy_cores / (PROCESS_CORES * load)))
-    while count < cameras and busy_cores / count * busiest(cameras, count) > PROCESS_CORES * min(1.0, load * 1.25):
+    while count < cameras and busy_cores / count * busiest(cameras, count) > PROCESS_CORES * FULL:
         count += 1
     return count
 
@@ -239,7 +243,7 @@ def _stage(name: str, busy_cores: float, cameras: int, load: float) -> Stage:
 def _machines(busy_cores: float, site: Site) -> int:
     """Enough that one may die: without it, the others are busy at nine tenths at most."""
     enough = math.ceil(busy_cores / (site.machine_cores * site.load))
-    return max(2, enough, math.ceil(busy_cores / (site.machine_cores * 0.9)) + 1)
+    return max(2, enough, math.ceil(busy_cores / (site.machine_cores * FULL)) + 1)
 
 
 def _brokers(costs: Costs, demand: Demand, site: Site, cameras: int, busy_cores: float) -> Brokers:
@@ -258,6 +262,7 @@ def _brokers(costs: Costs, demand: Demand, site: Site, cameras: int, busy_cores:
         in_mb_s=published / 1e6,
         network_in_mb_s=(published + copied) / 1e6,
         network_out_mb_s=(copied + video + 2 * audio + embeddings + text) / 1e6,
+        media_share=media / kept,
         disk_gb=kept * site.replication * 1.125 / 1e9,
         media_gb=math.ceil(max(video, audio) * site.media_minutes * 60 / 1e9),
     )

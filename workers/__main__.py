@@ -252,6 +252,8 @@ def size(
     load: Annotated[float, Parameter(help="So busy may processors be on the average.", validator=Number(gt=0, lte=1))] = 0.6,
     replication: Annotated[int, Parameter(help="Copies of every record.", validator=Number(gte=1, lte=10))] = 3,
     media_minutes: Annotated[float, Parameter(help="So long Kafka keeps pictures and sound.", validator=Number(gte=1))] = 60.0,
+    embeddings_days: Annotated[float, Parameter(help="So long it keeps what the encoders saw and heard.", validator=Number(gt=0))] = 7.0,
+    text_days: Annotated[float, Parameter(help="So long scores and transcripts.", validator=Number(gt=0))] = 7.0,
     figures: Annotated[Path, Parameter(help="Where `bench stages`, `more` and `bus` wrote theirs.")] = FIGURES,
     json: Annotated[Path | None, Parameter(help="Write it all there.")] = None,
 ) -> int:
@@ -260,7 +262,14 @@ def size(
     from workers import size  # noqa: PLC0415
 
     demand = Demand(cameras=cameras, fps=fps, sound=sound, speech=speech if sound else 0.0, things=things, tone=tone, decode=decode)
-    site = Site(machine_cores=machine_cores, load=load, replication=replication, media_minutes=media_minutes)
+    site = Site(
+        machine_cores=machine_cores,
+        load=load,
+        replication=replication,
+        media_minutes=media_minutes,
+        embeddings_days=embeddings_days,
+        text_days=text_days,
+    )
     return size.size(demand, site, figures, json)
 
 

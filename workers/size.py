@@ -35,7 +35,7 @@ def size(demand: Demand, site: Site, folder: Path, out: Path | None) -> int:
     found = plan(costs, demand, site)
     console = Console()
     for line in sentences(demand, site, found):
-        console.print(line, highlight=False)
+        console.print(line, highlight=False, soft_wrap=True)
     console.print(table(costs, demand, found))
     if out:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ def brokers(needs: Brokers, site: Site) -> str:
     each_gb, count = needs.disk_gb / needs.count, needs.count
     return (
         f"{count} with {rounded(each_gb)} GB of disk each ({site.replication} copies, media for {site.media_minutes:g} minutes: "
-        f"kafka.retention.media_gb: {needs.media_gb:.0f}); {needs.network_in_mb_s / count:.1f} MB/s in and "
+        f"kafka.retention.media_gb: {needs.media_gb:.0f}; pictures and sound are {needs.media_share:.0%} of it); {needs.network_in_mb_s / count:.1f} MB/s in and "
         f"{needs.network_out_mb_s / count:.1f} MB/s out each; {needs.busy_cores:.1f} cores busy, all brokers and their clients together"
     )
 

@@ -20,7 +20,7 @@ def played(what: Cluster, costs: Costs = LIGHT, seconds: float = 60, **more: obj
 
 def test_alone_a_picture_takes_its_half_second_and_its_work() -> None:
     found = played(cluster(1, 1, 4, 1, speech=0.0))
-    assert found.picture_p50_s == pytest.approx(0.5 + 0.01 + 0.01 + 0.002)
+    assert found.picture_p50_s == pytest.approx(0.5 + (0.01 + 0.01 + 0.002) / 2)
     assert found.picture_p95_s == pytest.approx(found.picture_p50_s)
     assert found.speech_p50_s == 0
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from monitor.sizing import AGAIN, LIMIT, PROCESS_CORES, Costs, Demand, Plan, Site, camera_ms
+from monitor.sizing import AGAIN, FULL, LIMIT, PROCESS_CORES, Costs, Demand, Plan, Site, camera_ms
 from workers.bench.sizing import FAILS_AT, SECONDS, SEEDS, SLICE, Row
 from workers.report import Machine
 from workers.size import NO_GPU, rounded
@@ -60,13 +60,11 @@ ASSUMED: Final = """## What is assumed
 
 - Costs add up, and grow in proportion to cameras, pictures and speech; larger batches make them less, which is not counted on. A stream of
   fewer pixels costs less to decode: measure yours.
-- A process of a stage uses {process} core; what its models' threads add is not counted on. Processors are as fast as those that
-  were measured.
-- Cameras lie in partitions by a hash, so the busiest process has more than the mean, by the expected maximum of as many normal
-  variables; it
-  may be a quarter busier than `--load`.
+- A process of a stage uses {process} cores at most, as the one of `bench cameras` did. Processors are as fast as those that were measured.
+- Cameras lie in partitions by a hash, so the busiest process has more than the mean, by the expected maximum of as many normal variables. It
+  may be busy at {full}. Where a process has few cameras that is what makes processes many: a stage has more of them than its cores say.
 - Partitions are {again} times the processes of the largest stage, and 8 at least. Capture's cameras are shared out by hand.
-- With one machine dead, the others are busy at nine tenths at most. Brokers have machines of their own.
+- With one machine dead, the others are busy at {full} at most. Brokers have machines of their own.
 - A broker takes in and gives out what `bench bus` measured of one that shares two cores with its clients, at `--load`; there are as many at
   least as copies. Records are not compressed: pictures are JPEG.
 - Disks hold what retention keeps (`kafka.retention`), every copy, and an eighth more for segments that are not deleted yet.
@@ -166,4 +164,4 @@ def _checked(checked: Mapping[str, float]) -> Iterator[str]:
 
 def _assumed() -> Iterator[str]:
     """What the figures stand on."""
-    yield ASSUMED.format(process=f"{PROCESS_CORES:g}", again=f"{AGAIN:g}")
+    yield ASSUMED.format(process=f"{PROCESS_CORES:g}", again=f"{AGAIN:g}", full=f"{FULL:.0%}")
