@@ -67,7 +67,8 @@ def brokers(needs: Brokers, site: Site) -> str:
     each_gb, count = needs.disk_gb / needs.count, needs.count
     return (
         f"{count} with {rounded(each_gb)} GB of disk each ({site.replication} copies, media for {site.media_minutes:g} minutes: "
-        f"kafka.retention.media_gb: {needs.media_gb:.0f}; pictures and sound are {needs.media_share:.0%} of it); {needs.network_in_mb_s / count:.1f} MB/s in and "
+        f"kafka.retention.media_gb: {needs.media_gb:.0f}; pictures and sound are {needs.media_share:.0%} of it); "
+        f"{needs.network_in_mb_s / count:.1f} MB/s in and "
         f"{needs.network_out_mb_s / count:.1f} MB/s out each; {needs.busy_cores:.1f} cores busy, all brokers and their clients together"
     )
 

@@ -20,7 +20,7 @@ SIZES: Final = (10, 1_000, 100_000)
 SEEDS: Final = (1, 2, 3, 4, 5)
 SLICE: Final = 300
 """Of more cameras, a slice is simulated: as many machines, partitions and processes less as cameras."""
-SECONDS: Final = 150.0
+SECONDS: Final = 300.0
 FAILS_AT: Final = 60.0
 STREAM_S: Final = 79.0
 """The length of the stream that `bench cameras` plays."""

@@ -61,7 +61,8 @@ ASSUMED: Final = """## What is assumed
 - Costs add up, and grow in proportion to cameras, pictures and speech; larger batches make them less, which is not counted on. A stream of
   fewer pixels costs less to decode: measure yours.
 - A process of a stage uses {process} cores at most, as the one of `bench cameras` did. Processors are as fast as those that were measured.
-- Cameras lie in partitions by a hash, so the busiest process has more than the mean, by the expected maximum of as many normal variables. It
+- Cameras lie in partitions by a hash, so the busiest process has more than the mean, by the expected maximum of as many
+  normal variables. It
   may be busy at {full}. Where a process has few cameras that is what makes processes many: a stage has more of them than its cores say.
 - Partitions are {again} times the processes of the largest stage, and 8 at least. Capture's cameras are shared out by hand.
 - With one machine dead, the others are busy at {full} at most. Brokers have machines of their own.
@@ -158,8 +159,8 @@ def _checked(checked: Mapping[str, float]) -> Iterator[str]:
         simulated, measured = checked[f"simulated_{name}"], checked[f"measured_{name}"]
         yield f"| {words} | {rounded(simulated)} | {rounded(measured)} | {checked[f'{name}_error']:+.0%} |"
     yield ""
-    yield "Speech comes by chance in the simulation, and in turns in the stream that is measured, so words wait longer for each other here."
-    yield "On clusters of several machines nothing was measured."
+    yield "Words come later than it says: a job is given two cores at once, and what a recogniser does on one of them alone is not known. How many"
+    yield "cameras keep up is on the safe side: that larger batches cost less is not counted on. On several machines nothing was measured."
 
 
 def _assumed() -> Iterator[str]:
