@@ -45,6 +45,10 @@ class Metrics:
         self.windows_late = Counter(f"{p}windows_incomplete", "Windows closed by the end of patience.", ["camera"], registry=r)
         self.embeddings_late = Counter(f"{p}embeddings_late", "Embeddings that came twice, or after their windows.", registry=r)
         self.learning = Gauge(f"{p}normality_learning", "1 while a camera's normality is learning.", ["camera"], registry=r)
+        self.drift = Gauge(f"{p}normality_drift", "1 while a camera's picture is not what it was.", ["camera"], registry=r)
+        self.shadow = Counter(
+            f"{p}shadow_judgements", "Windows that a network or its shadow finds alarming.", ["kind", "agreement"], registry=r
+        )
         self.alerts = Counter(f"{p}alerts", "Alert events.", ["kind", "severity", "phase"], registry=r)
         self.alarms_expected = Gauge(f"{p}alarms_expected_per_day", "Alarms that the budget's thresholds expect.", ["camera"], registry=r)
         self.delivered = Counter(f"{p}deliveries", "Deliveries to sinks.", ["sink", "outcome"], registry=r)

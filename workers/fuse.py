@@ -16,6 +16,7 @@ from monitor.errors import MessageError
 from monitor.holding import Holding
 from monitor.messages import Embedding, Judgement, Learned, Mark, Score, Topic
 from monitor.metrics import Metrics
+from monitor.normality import DRIFT
 from monitor.scoring import score
 
 log: Any = structlog.get_logger()
@@ -59,6 +60,18 @@ class Usual(Protocol):
         ...
 
 
+class Shadow(Protocol):
+    """Judges beside the network, and is only counted."""
+
+    def __call__(self, asked: Sequence[Window], items: Sequence[Window | Mark], made: list[Score | Mark], /) -> list[Score | Mark]:
+        """Add what it says of the windows that the network was asked about."""
+        ...
+
+    def count(self, metrics: Metrics, scores: Sequence[Score | Mark], /) -> None:
+        """Count where both agree."""
+        ...
+
+
 @dataclass(slots=True)
 class Judges:
     """The network and the cameras' normalities, with what they said of the windows that are not final yet."""
@@ -66,6 +79,8 @@ class Judges:
     network: Network
     normality: Callable[[], Usual | None]
     """Makes the normality of a camera that is new; None where it is off."""
+    shadow: Shadow | None = None
+    """A candidate that judges beside the network."""
     _usual: dict[str, Usual | None] = field(default_factory=dict)
     _open: dict[str, dict[float, Score]] = field(default_factory=dict)
     _kept: dict[str, float] = field(default_factory=dict)
@@ -78,7 +93,8 @@ class Judges:
         """Judge windows in order; a mark, which ends a camera, is passed on and makes its normality forget."""
         asked = [item for item in items if isinstance(item, Window) and not item.unchanged]
         known = iter(self.network(asked) if asked else ())
-        return list(self.each(items, known))
+        made = list(self.each(items, known))
+        return made if self.shadow is None else self.shadow(asked, items, made)
 
     def forget(self, camera: str) -> None:
         """Let go of a camera, as if it had never been there."""
@@ -164,6 +180,8 @@ async def run(bus: Bus, aligner: Aligner, judges: Judges, metrics: Metrics) -> N
                         if not batch.again:
                             await bus.publish(Topic.SCORES, scores)
                             _count(metrics, closed, scores)
+                            if judges.shadow is not None:
+                                judges.shadow.count(metrics, scores)
                             if learned := await loop.run_in_executor(thread, judges.to_keep, scores):
                                 await bus.publish(Topic.NORMALITY, learned)
                     batches.keep(holding.keep(lambda _, camera: aligner.needed(camera)))
@@ -199,4 +217,6 @@ def _count(metrics: Metrics, closed: Sequence[Window | Mark], scores: Sequence[S
             metrics.windows.labels(metrics.camera(window.camera), str(window.revision)).inc()
             metrics.windows_late.labels(metrics.camera(window.camera)).inc(not window.complete)
     for made in scores:
-        metrics.learning.labels(metrics.camera(made.camera)).set(isinstance(made, Score) and made.learning)
+        label, judged = metrics.camera(made.camera), made.judgements if isinstance(made, Score) else ()
+        metrics.learning.labels(label).set(isinstance(made, Score) and made.learning)
+        metrics.drift.labels(label).set(any(judgement.kind == DRIFT for judgement in judged))
