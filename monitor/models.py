@@ -41,7 +41,7 @@ class Kind(StrEnum):
     OBJECTS = "people and things"
     POSE = "poses"
     FUSION = "fusion"
-    HEAD = "tone, sounds, intent"
+    HEAD = "tone, intent"
 
 
 class Status(StrEnum):
@@ -307,7 +307,6 @@ MODELS: Final[tuple[Model, ...]] = (
     ),
     _head("intent-default", "What is meant by what is said; trained by this project."),
     _head("tone-default", "Whether a voice is tense; trained by this project."),
-    _head("events-default", "The ten sounds of ESC-10; trained by this project."),
 )
 """Every model there is."""
 

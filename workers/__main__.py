@@ -242,7 +242,7 @@ def train(
     feedback: Annotated[
         Path | None, Parameter(help="A file of verdicts (alerts.feedback): the windows that they speak of teach, too.")
     ] = None,
-    only: Annotated[Literal["fusion", "heads"], Parameter(help="heads: tone, kinds of sounds, and intent.")] = "fusion",
+    only: Annotated[Literal["fusion", "heads"], Parameter(help="heads: tone and intent.")] = "fusion",
     json: JsonFile = None,
 ) -> int:
     """Train the fusion network, or the heads beside it, on the rows of the data whose licence lets weights be shipped."""

@@ -41,8 +41,8 @@ def train(data: Path, out: Path, settings: Training, *, run: bool = False, feedb
     pictures, sounds, texts = picture_encoder(MODELS), sound_encoder(MODELS), text_encoder(MODELS)
     encoders = {"picture": pictures.name, "sound": sounds.name, "text": texts.name}
     banks = Banks(
-        picture_bank(data, pictures, FEATURES_SEED, track),
-        sound_bank(data, sounds, FEATURES_SEED, track),
+        picture_bank(data, pictures, FEATURES_SEED, track, weather=settings.weather),
+        sound_bank(data, sounds, FEATURES_SEED, track, changed=settings.changed_sounds),
         text_bank(texts, FEATURES_SEED),
     )
     return teach(banks, encoders, out, settings, run=run, heeded=None if feedback is None else read(feedback, banks, settings.feedback))

@@ -12,14 +12,17 @@ from monitor.hours import MOST, Hours, zone_of
 
 DAY = 86_400.0
 BEGIN = 20_000 * DAY
+"""In October."""
+LOOKED_AT = (3, 7, 8, 12)
 
 
-def lived(days: int, high_at: range, until: float = DAY) -> Hours:
-    """A camera whose scores are high in some hours of each day, always, and never in the others; a moment each five seconds."""
+def lived(days: int, high_at: range, zone=UTC) -> Hours:
+    """A camera whose scores are high in some hours of each day (UTC), always, and never in the others; a moment each five seconds."""
     hours = Hours()
     for day in range(days):
-        for second in np.arange(0, until, 5.0):
-            hours.count(BEGIN + day * DAY + second, UTC, (int(second // 3600) in high_at, None))
+        for hour in LOOKED_AT:
+            for second in np.arange(0, 3600, 5.0):
+                hours.count(BEGIN + day * DAY + hour * 3600 + second, zone, (hour in high_at, None))
     return hours
 
 
@@ -50,10 +53,8 @@ def test_one_day_says_less_than_many() -> None:
 
 
 def test_the_hours_are_those_of_the_place_in_summer_and_winter() -> None:
-    berlin, hours = ZoneInfo("Europe/Berlin"), Hours()
-    for day in range(4):
-        for second in np.arange(0, DAY, 5.0):  # in October two hours before UTC
-            hours.count(BEGIN + day * DAY + second, berlin, (8 <= second / 3600 < 18, None))
+    berlin = ZoneInfo("Europe/Berlin")
+    hours = lived(4, range(8, 18), berlin)  # in October two hours before UTC
     rare, frequent = factors(hours, 8.5, berlin)[0], factors(hours, 9.5, berlin)[0]  # in November one hour
     assert rare > 3
     assert frequent < 1
