@@ -274,7 +274,8 @@ class Decider:
     def _counts(self, judgement: Judgement, score: Score, *, spoken: bool) -> bool:
         """Whether this sequence decides the kind; nothing is unusual for a camera that is still learning what is usual."""
         learning = score.learning and judgement.kind.startswith("unusual_")
-        return (judgement.kind in SPOKEN) == spoken and not learning and self._rule(judgement.kind).enabled
+        camera = judgement.kind.startswith("camera:") and not self._settings.cameras
+        return (judgement.kind in SPOKEN) == spoken and not learning and not camera and self._rule(judgement.kind).enabled
 
     def _resume(self, lane: _Scored, until: float) -> Iterator[Alert]:
         """Break rows at a gap; an incident outlives one that is shorter than its cool-down, and no clock that is set back."""
@@ -372,7 +373,8 @@ class Decider:
 
 
 def _evidence(score: Score, judgement: Judgement, rule: Rule, *, spoken: bool) -> Evidence:
-    critical = rule.severity is Severity.WARNING and judgement.probability >= rule.critical_at
+    fact = judgement.kind.startswith("camera:")
+    critical = rule.severity is Severity.WARNING and judgement.probability >= rule.critical_at and not fact
     return Evidence(
         camera=score.camera,
         kind=judgement.kind,

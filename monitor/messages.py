@@ -251,6 +251,8 @@ class Score(Stamped, frozen=True, kw_only=True, gc=False, tag="score"):
     judgements: tuple[Judgement, ...]
     learning: bool
     """The camera's normality has not seen enough yet to judge."""
+    shadow: tuple[Judgement, ...] = ()
+    """What a candidate for the network says: nothing decides on it."""
     frames: tuple[Ref, ...] = ()
     sounds: tuple[Ref, ...] = ()
     key_frame: Ref | None = None

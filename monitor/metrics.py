@@ -142,6 +142,7 @@ class Metrics:
 
     def _of_alerts(self) -> None:
         counter, gauge, histogram = self._counter, self._gauge, self._histogram
+        self.shadow = counter("shadow_judgements", "Windows that a network or its shadow finds alarming.", "kind", "agreement")
         self.alerts = counter("alerts", "Alert events.", "kind", "severity", "phase")
         self.camera_alerts = counter("camera_alerts", "Incidents that began.", "camera", "severity")
         self.incidents_open = gauge("incidents_open", "Incidents that are open now.", "kind")

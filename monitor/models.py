@@ -41,7 +41,7 @@ class Kind(StrEnum):
     OBJECTS = "people and things"
     POSE = "poses"
     FUSION = "fusion"
-    HEAD = "tone, sounds, intent"
+    HEAD = "tone, intent"
 
 
 class Status(StrEnum):
@@ -307,7 +307,6 @@ MODELS: Final[tuple[Model, ...]] = (
     ),
     _head("intent-default", "What is meant by what is said; trained by this project."),
     _head("tone-default", "Whether a voice is tense; trained by this project."),
-    _head("events-default", "The ten sounds of ESC-10; trained by this project."),
 )
 """Every model there is."""
 
@@ -321,8 +320,25 @@ def model(name: str) -> Model:
 
 
 def locate(name: str) -> Located:
-    """Find a model's files and verify them. Raises ModelError saying what to install."""
-    return locate_model(model(name))
+    """Find a model's files and verify them; a path names weights of your own. Raises ModelError saying what to install."""
+    return _own(Path(name)) if "/" in name else locate_model(model(name))
+
+
+def _own(path: Path) -> Located:
+    """Weights that were trained here: a safetensors file, or a folder that holds one, with the card that says their hash."""
+    files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path] if path.is_file() else []
+    if len(files) != 1:
+        raise ModelError(
+            f"{path}: it must be a safetensors file, or a folder with one, as scenewatch train writes it; {len(files)} are there"
+        )
+    weights = files[0]
+    try:
+        expected = msgspec.json.decode(weights.with_suffix(".json").read_bytes(), type=_Sidecar).sha256
+    except (OSError, msgspec.DecodeError) as error:
+        raise ModelError(f'{weights}: the file beside it, {weights.stem}.json, must say {{"sha256": …}} of it: {error}') from error
+    if (found := sha256(weights)) != expected:
+        raise ModelError(f"{weights}: SHA-256 {found}, its card says {expected}. Copy both files again")
+    return Located(name=weights.stem, folder=weights.parent, paths=(weights,), sha256=expected)
 
 
 def locate_model(entry: Model) -> Located:

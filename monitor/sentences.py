@@ -21,6 +21,7 @@ HAPPENS: Final[Mapping[str, str]] = {
     "camera:offline": "the camera is offline",
     "camera:blind": "the camera is blind",
     "camera:frozen": "the picture is frozen",
+    "camera:drift": "the picture is not what it was: was the camera moved, or has the light changed?",
     "camera:silent": "the microphone is silent",
 }
 SENSES: Final[Mapping[Modality, str]] = {Modality.PICTURE: "picture", Modality.SOUND: "sound", Modality.TEXT: "words"}

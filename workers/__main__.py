@@ -14,7 +14,7 @@ from cyclopts.validators import Number
 from monitor import logs
 from monitor.config import Camera, Config
 from monitor.configfile import load
-from monitor.errors import ScenewatchError
+from monitor.errors import ConfigError, ScenewatchError
 from workers.stage import Stage
 
 app = App(name="scenewatch", help="Cameras' pictures, sound and speech become explained alerts.", version_flags=["--version"])
@@ -274,6 +274,21 @@ def size(
 
 
 @app.command
+def features(
+    *,
+    data: Data = DATA,
+    of: Annotated[str, Parameter(name="--set", help="One folder of the data, such as vad/ucsd_ped2.")] = "",
+    out: Annotated[Path | None, Parameter(help="Keep them there, not in the cache folder's features.")] = None,
+    config: ConfigFiles | None = None,
+) -> int:
+    """Run capture, transcribe and encode over a data folder, and keep what they make; goes on where it was interrupted."""
+    from workers import features  # noqa: PLC0415
+
+    logs.configure("warning", json=False)
+    return features.features(data, of, out, load(config or []))
+
+
+@app.command
 def train(
     *,
     data: Data = DATA,
@@ -282,7 +297,10 @@ def train(
         Path | None, Parameter(help="YAML: how it is taught (workers/training/settings.py); then a run card is written too.")
     ] = None,
     seed: Annotated[int | None, Parameter(help="Instead of the configuration's.")] = None,
-    only: Annotated[Literal["fusion", "heads"], Parameter(help="heads: tone, kinds of sounds, and intent.")] = "fusion",
+    feedback: Annotated[
+        Path | None, Parameter(help="A file of verdicts (alerts.feedback): the windows that they speak of teach, too.")
+    ] = None,
+    only: Annotated[Literal["fusion", "heads"], Parameter(help="heads: tone and intent.")] = "fusion",
     json: JsonFile = None,
 ) -> int:
     """Train the fusion network, or the heads beside it, on the rows of the data whose licence lets weights be shipped."""
@@ -296,7 +314,7 @@ def train(
     from workers import train  # noqa: PLC0415
     from workers.training.settings import read  # noqa: PLC0415
 
-    publish(train.train(data, out, read(config, seed), run=config is not None), json)
+    publish(train.train(data, out, read(config, seed), run=config is not None, feedback=feedback), json)
     return 0
 
 
@@ -363,6 +381,45 @@ def write_metrics(page: Path = Path("docs/metrics.md")) -> int:
     from workers import exposed  # noqa: PLC0415
 
     page.write_text(exposed.page(), "utf-8")
+    return 0
+
+
+@app.command
+def shadow(
+    config: ConfigFiles,
+    /,
+    *,
+    since: Annotated[Moment, Parameter(name="--from", help="When it was judged: 2026-11-23T10:15:00Z, seconds since the epoch, -7d.")],
+    to: Annotated[Moment, Parameter(help="Until when.")] = "now",
+    json: Annotated[Path | None, Parameter(help="Write the table there.")] = None,
+) -> int:
+    """Compare the network with the candidate of models.shadow: the alarms that either would have raised, and what people said."""
+    from time import time  # noqa: PLC0415
+
+    from monitor.archive import Span  # noqa: PLC0415
+    from monitor.times import moment  # noqa: PLC0415
+    from workers import shadow  # noqa: PLC0415
+
+    now = time()
+    logs.configure("warning", json=False)
+    return asyncio.run(shadow.report(load(config), Span(moment(since, now), moment(to, now)), json))
+
+
+@app.command
+def promote(
+    name: Annotated[str, Parameter(help="Of the registry, or a path of weights that were trained here; left out, models.shadow.")] = "",
+    *,
+    config: ConfigFiles,
+    to: Annotated[Path, Parameter(help="The folder that keeps promoted weights.")] = Path("promoted"),
+) -> int:
+    """Make a candidate the default: its weights are copied by their hash, and promoted.yaml is to be laid over the configuration."""
+    from workers import shadow  # noqa: PLC0415
+
+    settings = load(config)
+    if not (name or settings.models.shadow):
+        raise ConfigError("promote: which network? Name it, or set models.shadow")
+    delta = shadow.promote(settings, name or settings.models.shadow, to)
+    sys.stdout.write(f"{delta}: give it to the workers behind the other configuration files\n")
     return 0
 
 

@@ -99,7 +99,18 @@ def judges(config: Config, metrics: Metrics | None = None) -> fuse.Judges:
         partial(Remembered, config.normality) if config.normality.enabled else _nothing,
         explain=Explainer(reasons.Probabilities(fusion), fusion.kinds, texts),
         forgets=[each.forget for each in looking],
+        shadow=_shadow(config),
     )
+
+
+def _shadow(config: Config) -> fuse.Shadow | None:
+    """The candidate that judges beside the network, if there is one."""
+    if not config.models.shadow:
+        return None
+    from monitor.fusion import Fusion  # noqa: PLC0415
+    from workers.shadow import Beside  # noqa: PLC0415
+
+    return Beside(Fusion.load(config.models.model_copy(update={"fusion": config.models.shadow})), config.alerts.rule)
 
 
 def _looking(config: Config) -> Sequence[Looking]:

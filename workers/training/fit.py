@@ -19,6 +19,7 @@ from monitor.fusionparts import Standard, movement
 from workers.training.bank import Bank
 from workers.training.checkpoint import Checkpoint, Curves, State
 from workers.training.compose import Banks, Composer, Examples
+from workers.training.heeded import Heeded, Heeding
 
 Progress = Callable[[Iterable[Any], str, int], Iterable[Any]]
 
@@ -59,14 +60,16 @@ def fit(
     watch: Watch | None = None,
     checkpoint: Checkpoint | None = None,
     curves: Curves | None = None,
+    heeded: Heeded | None = None,
 ) -> FusionNet:
     """Teach a new network on some folds; on a GPU where there is one, in bfloat16 but for the weights.
 
-    `curves` is filled with how the loss went. With a checkpoint, an interrupted training goes on as if it had not been.
+    A share of the windows is what people said of alerts, if that is given. `curves` is filled with how the loss went. With a checkpoint,
+    an interrupted training goes on as if it had not been.
     """
     torch.manual_seed(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    composer = Composer(banks, folds, seed)
+    composer = Composer(banks, folds, seed) if heeded is None else Heeding(Composer(banks, folds, seed), heeded, folds)
     net = standardised(network(cfg), banks, folds).to(device).train()
     running = get_ema_multi_avg_fn(recipe.average)  # type: ignore[no-untyped-call]
     averaged = AveragedModel(net, multi_avg_fn=running, use_buffers=True)
