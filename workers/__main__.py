@@ -12,7 +12,7 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from monitor import logs
-from monitor.config import Camera, Config
+from monitor.config import Camera, Config, Models
 from monitor.configfile import load
 from monitor.errors import ScenewatchError
 from workers.stage import Stage
@@ -24,6 +24,7 @@ Moment = Annotated[str, Parameter(allow_leading_hyphen=True)]
 JsonFile = Annotated[Path | None, Parameter(name="--json", help="Write the figures there.")]
 Data = Annotated[Path, Parameter(name="--data", env_var="SCENEWATCH_DATA", help="The folder of real data.")]
 DATA = Path("../shared/data")
+WEIGHTS = Path("monitor/weights")
 
 
 @app.command
@@ -174,6 +175,9 @@ def evaluate(
     *,
     data: Data = DATA,
     of: Annotated[str, Parameter(name="--set", help="One set of the data, such as vad/ucsd_ped2.")] = "",
+    models: Annotated[
+        Literal["default", "research"], Parameter(help="incidents: which fusion network; research: see train --set research.")
+    ] = "default",
     json: JsonFile = None,
     page: Annotated[Path, Parameter(help="all: write the table there.")] = Path("docs/accuracy.md"),
 ) -> int:
@@ -182,7 +186,7 @@ def evaluate(
     from workers.report import publish  # noqa: PLC0415
 
     logs.configure("warning", json=False)
-    task = Task(data=data, of=of)
+    task = Task(data=data, of=of, config=Config(models=Models(fusion=f"fusion-{models}")))
     publish(everything(task, page if page.parent.is_dir() else None) if name == "all" else run(name, task), json)
     return 0
 
@@ -219,7 +223,11 @@ def bench(
 def train(
     *,
     data: Data = DATA,
-    out: Path = Path("monitor/weights"),
+    out: Annotated[Path | None, Parameter(help="Left out: monitor/weights; for research, the cache folder.")] = None,
+    of: Annotated[
+        Literal["default", "research"],
+        Parameter(name="--set", help="research: on all of the data, whatever its licence, for `models.fusion: fusion-research`."),
+    ] = "default",
     config: Annotated[
         Path | None, Parameter(help="YAML: how it is taught (workers/training/settings.py); then a run card is written too.")
     ] = None,
@@ -227,18 +235,24 @@ def train(
     only: Annotated[Literal["fusion", "heads"], Parameter(help="heads: tone, kinds of sounds, and intent.")] = "fusion",
     json: JsonFile = None,
 ) -> int:
-    """Train the fusion network, or the heads beside it, on the rows of the data whose licence lets weights be shipped."""
+    """Train the fusion network, or the heads beside it, on the rows whose licence lets weights be shipped; or a set for research."""
     from workers.report import publish  # noqa: PLC0415
 
     if only == "heads":
         from workers.training import heads  # noqa: PLC0415
 
-        publish(heads.train_heads(data, out, seed or 0), json)
+        publish(heads.train_heads(data, out or WEIGHTS, seed or 0), json)
+        return 0
+    if of == "research":
+        from workers.training import research  # noqa: PLC0415
+
+        logs.configure("warning", json=False)
+        publish(research.train(data, out, seed=seed or 0), json)
         return 0
     from workers import train  # noqa: PLC0415
     from workers.training.settings import read  # noqa: PLC0415
 
-    publish(train.train(data, out, read(config, seed), run=config is not None), json)
+    publish(train.train(data, out or WEIGHTS, read(config, seed), run=config is not None), json)
     return 0
 
 

@@ -1,0 +1,201 @@
+"""`scenewatch train --set research`: a fusion network that composed streams of the whole data teach, whatever its licence.
+
+It must not be shipped, so it is kept in the cache folder with a notice of its own. The train split of the composer teaches it
+(dense streams, and sound by itself), the val split calibrates it; of the test split it has seen nothing.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from rich.progress import track
+
+from monitor import anomaly
+from monitor.config import Config, Models
+from monitor.errors import ConfigError
+from monitor.fusion import FusionConfig
+from monitor.fusionnet import FusionNet, network
+from monitor.hearing import VECTOR, sound_encoder
+from monitor.language import text_encoder
+from monitor.layers import layered_sounds
+from monitor.messages import Modality
+from monitor.models import weights_folder
+from monitor.vision import picture_encoder
+from workers.composing import fitting, prepare
+from workers.composing.films import Order
+from workers.composing.sources import Split, sources
+from workers.training.bank import Bank
+from workers.training.card import Card, Source, save
+from workers.training.checkpoint import Curves
+from workers.training.figures import average_precision, calibration_error, platt
+from workers.training.fit import Recipe, learn, logits
+from workers.training.mixing import Mixer, Taught, config_of, natural, standardised
+from workers.training.streams import KNOWN_BY, Stream, heard_bank, heard_stream, stream
+from workers.training.texts import text_bank
+
+NAME: Final = "fusion-research"
+FEATURES_SEED: Final = 0
+STREAMS_SEED: Final = 11
+"""Of the streams that teach; those that calibrate have `fitting.SEED`."""
+NOTICE: Final = """{name}: weights for research, not for commercial use, and not to be shipped
+
+They were trained by `scenewatch train --set research` on composed streams of the following data, some of which is licensed for
+non-commercial use only, and some of which states no licence. Whoever uses them must keep to each of these licences.
+
+{data}
+They judge voices, screams and shots that they were taught by a few recordings; {name}.json has the figures and the limits.
+"""
+LIMITS: Final = (
+    "Not for commercial use: part of the data is licensed for non-commercial use, or states no licence (see data).",
+    "gun_shot, siren, scream and glass_break are known by their sound alone, from the recordings of UrbanSound8K and a few others.",
+    "fight: by how pictures move, of 2 s surveillance clips that streams are cut from; aggression: acted anger in German and English.",
+    "Streams were composed: their incidents follow each other more often than in life, and what is seen, heard and said is independent.",
+    "It reads dense flow where it is measured (capture.flow: true) and every layer of the sound encoder (models.tone: true).",
+)
+CALIBRATION: Final = (
+    "Platt per kind, on all windows of composed streams of the val split, in which kinds are as frequent as in the composer's plan."
+)
+VALIDATION: Final = (
+    "Figures val_*: windows of composed streams of the val split; no clip, scene, recording, speaker or voice of it taught anything."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """How much is composed."""
+
+    streams: int = 12
+    """That teach, dense, of `minutes`."""
+    val: int = 6
+    """That calibrate."""
+    minutes: float = 5.0
+    heard: int = 40
+    """Pieces of two minutes of sound alone."""
+
+
+RECIPE: Final = Recipe(steps=600, batch=64, rate=1e-3, decay=0.3, average=0.99, warm_up=50)
+
+
+def train(
+    data: Path, out: Path | None = None, *, seed: int = 0, extent: Extent | None = None, recipe: Recipe = RECIPE, run: bool = True
+) -> dict[str, float]:
+    """Compose, perceive, teach, calibrate and write; figures are of the val split. Raises ConfigError for a folder of the package."""
+    folder, extent = out or weights_folder(), extent or Extent()
+    if (Path(anomaly.__file__).parent).resolve() in (folder.resolve(), *folder.resolve().parents):
+        raise ConfigError(f"{folder} is in the package, and weights for research must not be shipped with it. Name another folder: --out")
+    settings = Config(models=Models(fusion=NAME))
+    val, taught = held(data, settings, extent), gathered(data, settings, extent)
+    sys.stderr.write(f"{len(taught.streams)} streams teach, {len(val)} calibrate\n")
+    net = teach(taught, config_of(taught, VECTOR), recipe, seed)
+    calibrate(net, val, taught)
+    figures = judged(net, val, taught)
+    encoders = {"picture": picture_encoder(settings.models).name, "sound": sound_encoder(settings.models).name}
+    found = used(data)
+    save(net, folder, card(net, {**encoders, "text": text_encoder(settings.models).name}, found, recipe, seed, figures))
+    (folder / f"{NAME}.NOTICE").write_text(NOTICE.format(name=NAME, data="".join(f"{s.name}: {s.licence}\n" for s in found)), "utf-8")
+    if run and folder == weights_folder():
+        figures |= fitting.research(data, folder, settings, extent.val, extent.minutes)
+    return figures
+
+
+def gathered(data: Path, settings: Config, extent: Extent) -> Taught:
+    """Everything to learn from, out of the cache where it is there."""
+    order = Order(data=data, out=Path(), split=Split.TRAIN, seed=STREAMS_SEED, minutes=extent.minutes, streams=extent.streams, dense=True)
+    ready, kinds = prepare.ready(order, settings), tuple(KNOWN_BY)
+    films = [stream(truth, items, settings, kinds) for truth, items in prepare.streams(ready, settings)]
+    sounds = layered_sounds(settings.models.sound, settings.models.threads)
+    heard = heard_bank(sources(data, Split.TRAIN), extent.heard, FEATURES_SEED, sound_encoder(settings.models), sounds, track)
+    alone = [heard_stream(heard, each, kinds) for each in heard.tracks]
+    sentences = _of_train(text_bank(text_encoder(settings.models), FEATURES_SEED))
+    widths = {modality: films[0].lanes[modality].values.shape[1] for modality in (Modality.PICTURE, Modality.SOUND)}
+    return Taught([*films, *alone], sentences, KNOWN_BY, widths[Modality.PICTURE], widths[Modality.SOUND], sentences.values.shape[1])
+
+
+def held(data: Path, settings: Config, extent: Extent) -> list[Stream]:
+    """The streams that calibrate."""
+    order = Order(data=data, out=Path(), split=Split.VAL, seed=fitting.SEED, minutes=extent.minutes, streams=extent.val)
+    return [stream(truth, items, settings, tuple(KNOWN_BY)) for truth, items in prepare.streams(prepare.ready(order, settings), settings)]
+
+
+def _of_train(bank: Bank) -> Bank:
+    """The sentences that the train split may say."""
+    return Bank(tuple(each for each in bank.tracks if each.fold in (0, 1)), bank.times, bank.values, bank.motion)
+
+
+def teach(taught: Taught, cfg: FusionConfig, recipe: Recipe, seed: int, curves: Curves | None = None) -> FusionNet:
+    """A network that windows of the streams taught."""
+    torch.manual_seed(seed)
+    return learn(standardised(network(cfg), taught), Mixer(taught, seed), recipe, f"{cfg.kind}, {NAME}", track, curves=curves)
+
+
+def calibrate(net: FusionNet, val: Sequence[Stream], taught: Taught) -> None:
+    """Slope and offset of each kind, from all windows of the streams."""
+    windows = [natural(each, taught) for each in val]
+    said = torch.cat([logits(net, each) for each in windows]).numpy()
+    truth, counts = (torch.cat([getattr(each, name) for each in windows]).numpy() for name in ("labels", "counts"))
+    fitted = [
+        platt(truth[counts[:, k] > 0, k], said[counts[:, k] > 0, k]) if truth[counts[:, k] > 0, k].any() else (1.0, 0.0)
+        for k in range(len(taught.kinds))
+    ]
+    with torch.no_grad():
+        net.calibration.copy_(torch.tensor(fitted))
+
+
+def judged(net: FusionNet, val: Sequence[Stream], taught: Taught, prefix: str = "val") -> dict[str, float]:
+    """Of each kind, over windows: average precision with all modalities, and with what it is known by alone; calibration error."""
+    figures: dict[str, float] = {}
+    every = [natural(each, taught) for each in val]
+    said = torch.cat([net.probabilities(each.batch) for each in every]).detach().numpy()
+    truth, counts = (torch.cat([getattr(each, name) for each in every]).numpy() for name in ("labels", "counts"))
+    for k, (kind, modalities) in enumerate(taught.known_by.items()):
+        rows = counts[:, k] > 0
+        alone = torch.cat([net.probabilities(natural(each, taught, modalities).batch) for each in val]).detach().numpy()
+        figures[f"{prefix}_{kind}_ap"] = average_precision(truth[rows, k], said[rows, k])
+        figures[f"{prefix}_{kind}_alone_ap"] = average_precision(truth[rows, k], alone[rows, k])
+        figures[f"{prefix}_{kind}_ece"] = calibration_error(truth[rows, k], said[rows, k])
+        figures[f"{prefix}_{kind}_share"] = float(truth[rows, k].mean())
+    figures[f"{prefix}_map"] = float(np.mean([figures[f"{prefix}_{kind}_ap"] for kind in taught.kinds]))
+    return figures
+
+
+def used(data: Path) -> list[Source]:
+    """The data sets that the train split is of, with their licences from the manifest."""
+    found = sources(data, Split.TRAIN)
+    names = {row.name for row in (*found.clips, *found.footage, *found.sounds)}
+    with (data / "manifest.csv").open(encoding="utf-8", newline="") as file:
+        lines = [row for row in csv.DictReader(file) if row["path"] in names]
+    counts = Counter((row["path"].rsplit("/", 1)[0] + ": " + row["source"], row["licence"]) for row in lines)
+    sentences = Source(name="sentences.csv of this project", licence="Apache-2.0", recordings=0)
+    return [*(Source(name=name, licence=licence, recordings=n) for (name, licence), n in sorted(counts.items())), sentences]
+
+
+def card(
+    net: FusionNet, encoders: Mapping[str, str], found: Sequence[Source], recipe: Recipe, seed: int, figures: Mapping[str, float]
+) -> Card:
+    """Describe the network."""
+    return Card(
+        sha256="",
+        name=NAME,
+        licence="research only, non-commercial: see data and fusion-research.NOTICE",
+        kinds=net.cfg.kinds,
+        known_by={kind: [modality.value for modality in modalities] for kind, modalities in net.cfg.known_by.items()},
+        encoders=dict(encoders),
+        parameters=sum(parameter.numel() for parameter in net.parameters()),
+        config=net.cfg,
+        recipe={name: float(getattr(recipe, name)) for name in recipe.__dataclass_fields__},
+        seed=seed,
+        calibration=CALIBRATION,
+        calibrated={kind: [round(value, 6) for value in row] for kind, row in zip(net.cfg.kinds, net.calibration.tolist(), strict=True)},
+        validation=VALIDATION,
+        data=list(found),
+        limits=LIMITS,
+        figures={name: round(value, 4) for name, value in figures.items()},
+    )
