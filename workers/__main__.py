@@ -176,7 +176,7 @@ def evaluate(
     data: Data = DATA,
     of: Annotated[str, Parameter(name="--set", help="One set of the data, such as vad/ucsd_ped2.")] = "",
     models: Annotated[
-        Literal["default", "research"], Parameter(help="incidents: which fusion network; research: see train --set research.")
+        Literal["default", "research", "streams"], Parameter(help="incidents: which fusion network; see train --set.")
     ] = "default",
     json: JsonFile = None,
     page: Annotated[Path, Parameter(help="all: write the table there.")] = Path("docs/accuracy.md"),
@@ -223,10 +223,10 @@ def bench(
 def train(
     *,
     data: Data = DATA,
-    out: Annotated[Path | None, Parameter(help="Left out: monitor/weights; for research, the cache folder.")] = None,
+    out: Annotated[Path | None, Parameter(help="Left out: monitor/weights; for research and streams, the cache folder.")] = None,
     of: Annotated[
-        Literal["default", "research"],
-        Parameter(name="--set", help="research: on all of the data, whatever its licence, for `models.fusion: fusion-research`."),
+        Literal["default", "research", "streams"],
+        Parameter(name="--set", help="By composed streams: research, of all data whatever its licence; streams, of what may be shipped."),
     ] = "default",
     config: Annotated[
         Path | None, Parameter(help="YAML: how it is taught (workers/training/settings.py); then a run card is written too.")
@@ -243,11 +243,11 @@ def train(
 
         publish(heads.train_heads(data, out or WEIGHTS, seed or 0), json)
         return 0
-    if of == "research":
-        from workers.training import research  # noqa: PLC0415
+    if of != "default":
+        from workers.training import streamed  # noqa: PLC0415
 
         logs.configure("warning", json=False)
-        publish(research.train(data, out, seed=seed or 0), json)
+        publish(streamed.train(data, streamed.SETS[of], out, seed=seed or 0), json)
         return 0
     from workers import train  # noqa: PLC0415
     from workers.training.settings import read  # noqa: PLC0415

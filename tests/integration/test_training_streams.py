@@ -19,7 +19,7 @@ from monitor.fusionnet import FusionNet, Judging, TorchFusion, example, network
 from monitor.messages import Embedding, Mark, Modality, floats, pack
 from monitor.motion import MOTION
 from workers.composing.timeline import Event, Timeline
-from workers.training import research
+from workers.training import streamed
 from workers.training.bank import Bank, Span, Tokens, Track, gather
 from workers.training.compose import SURE_S
 from workers.training.fit import Recipe, loss
@@ -136,15 +136,15 @@ def test_sound_by_itself_has_windows_without_pictures(sentences: Bank) -> None:
 @pytest.fixture(scope="module")
 def net(taught: Taught) -> FusionNet:
     cfg = msgspec.structs.replace(config_of(taught, SOUND), width=16, heads=2, layers=1, dropout=0.0)
-    return research.teach(taught, cfg, Recipe(steps=120, batch=32, rate=3e-3, average=0.9, warm_up=5), 0)
+    return streamed.teach(taught, cfg, Recipe(steps=120, batch=32, rate=3e-3, average=0.9, warm_up=5), 0)
 
 
 def test_a_network_learns_from_streams(net: FusionNet, taught: Taught, made: Stream) -> None:
     windows = natural(made, taught)
     untaught = network(net.cfg).eval()
     assert loss(net, windows, Recipe()) < 0.5 * loss(untaught, windows, Recipe())
-    research.calibrate(net, [made], taught)
-    figures = research.judged(net, [made], taught)
+    streamed.calibrate(net, [made], taught)
+    figures = streamed.judged(net, [made], taught)
     assert figures["val_fight_ap"] > 0.95
     assert figures["val_siren_ap"] > 0.95
 
@@ -196,4 +196,4 @@ def test_all_that_it_reads_stays_under_two_million_numbers() -> None:
 
 def test_weights_for_research_are_not_written_into_the_package(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="must not be shipped"):
-        research.train(tmp_path, Path(anomaly.__file__).parent / "weights")
+        streamed.train(tmp_path, streamed.SETS["research"], Path(anomaly.__file__).parent / "weights")

@@ -52,14 +52,13 @@ def calibrate(data: Path, out: Path, settings: Config, streams: int = STREAMS) -
     return figures
 
 
-def research(data: Path, out: Path, settings: Config, streams: int, minutes: float) -> dict[str, float]:
-    """The same for a network that val did not teach, on val streams of all clips: its own calibration, kept beside it."""
-    order = Order(data=data, out=out, split=Split.VAL, seed=SEED, minutes=minutes, streams=streams)
+def by_itself(order: Order, out: Path, settings: Config, licence: str) -> dict[str, float]:
+    """The same for a network that val did not teach: its own calibration, kept beside it, on the streams of an order."""
     judged = examples(order, settings)
     name = Fusion.load(settings.models).name
     figures = cross_validate(judged, name)
     rounded = {key: round(value, 4) for key, value in figures.items()}
-    card = msgspec.structs.replace(fit(judged, name), licence="research only", data=("the composer's val split",), figures=rounded)
+    card = msgspec.structs.replace(fit(judged, name), licence=licence, data=("the composer's val split",), figures=rounded)
     anomaly.save(out, card, anomaly.of(settings.models.fusion))
     return {f"anomaly_{key}": value for key, value in figures.items()}
 

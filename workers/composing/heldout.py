@@ -35,7 +35,7 @@ from workers.training.texts import text_bank
 
 HELD: Final = {Split.VAL: 2, Split.TEST: 3}
 """The fold that teaches nothing where a split is judged."""
-OF_TRAIN_ALONE: Final = frozenset({"fusion-research"})
+OF_TRAIN_ALONE: Final = frozenset({"fusion-research", "fusion-streams"})
 """Networks that neither val nor test taught: they are judged as they are."""
 CODE: Final = (
     "fit.py",

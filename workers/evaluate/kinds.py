@@ -26,7 +26,7 @@ from workers.composing.sources import Split
 from workers.evaluate import Task
 from workers.evaluate.incidents import MINUTES, SEED, SETS
 from workers.evaluate.interval import with_interval
-from workers.training import research
+from workers.training import streamed
 from workers.training.figures import average_precision, calibration_error
 from workers.training.mixing import Taught, config_of, natural
 from workers.training.streams import KNOWN_BY, Stream, stream
@@ -47,9 +47,9 @@ Numbers = npt.NDArray[np.float64]
 
 def fusion_kinds(task: Task) -> dict[str, float]:
     """What each way to fuse makes of the test streams, and its parameters. Raises SourceError without the data."""
-    extent = research.Extent()
-    taught = research.gathered(task.data, task.config, extent)
-    val = research.held(task.data, task.config, extent)
+    extent, what = streamed.Extent(), streamed.SETS["research"]
+    taught = streamed.gathered(task.data, task.config, extent, what)
+    val = streamed.held(task.data, task.config, extent, what)
     test = _test(task)
     figures: dict[str, float] = {"streams": float(len(test))}
     for kind in get_args(Kind):
@@ -66,14 +66,14 @@ def _test(task: Task) -> list[Stream]:
 
 def judged(cfg: FusionConfig, taught: Taught, val: Sequence[Stream], test: Sequence[Stream]) -> dict[str, float]:
     """One network: taught, calibrated on val, judged on test with all modalities and with only some of them."""
-    net = research.teach(taught, cfg, research.RECIPE, 0)
-    research.calibrate(net, val, taught)
+    net = streamed.teach(taught, cfg, streamed.RECIPE, 0)
+    streamed.calibrate(net, val, taught)
     truth = np.concatenate([each.on[each.sure] for each in val])
     anomaly = fitting.combined(cfg.kinds, probabilities(net, val, taught, tuple(Modality)), truth, cfg.kind)
     figures: dict[str, float] = {"parameters": float(sum(parameter.numel() for parameter in net.parameters()))}
     for view, shown in VIEWS.items():
         figures |= _of(view, anomaly, probabilities(net, test, taught, shown), test)
-    figures["map"] = research.judged(net, test, taught, "test")["test_map"]
+    figures["map"] = streamed.judged(net, test, taught, "test")["test_map"]
     return figures
 
 

@@ -25,6 +25,7 @@ from workers.composing.plan import heard_only
 from workers.composing.sound import load, mixed, speaking
 from workers.composing.sources import Sources
 from workers.composing.timeline import Event, Flags, Timeline, labels, overlaps
+from workers.training.alarms import VERSION, loading
 from workers.training.bank import Bank, Span, Tokens, Track, cached, gather
 from workers.training.compose import SURE_S, WINDOW_S, Part
 from workers.training.sounds import PIECE, Progress, Samples, microphone, seconds
@@ -147,7 +148,7 @@ def overlap(events: Sequence[Event], untils: npt.NDArray[np.float64], modality: 
 def heard_bank(found: Sources, count: int, seed: int, encoder: SoundEncoder, layers: LayeredSounds, progress: Progress) -> Bank:
     """Sound by itself: dense streams that are only mixed and heard, which costs a quarter of a film."""
     names = sorted(row.name for row in found.sounds)
-    key = [encoder.name, layers.name, HEARD_S, MICROPHONE, count, seed, found.split.value, names]
+    key = [VERSION, encoder.name, layers.name, HEARD_S, MICROPHONE, count, seed, found.split.value, names]
 
     def make() -> Bank:
         return gather(_heard(found, number, seed, encoder, layers) for number in progress(range(count), "sound by itself", count))
@@ -157,7 +158,7 @@ def heard_bank(found: Sources, count: int, seed: int, encoder: SoundEncoder, lay
 
 def _heard(found: Sources, number: int, seed: int, encoder: SoundEncoder, layers: LayeredSounds) -> tuple[Track, Tokens]:
     rng = np.random.default_rng([seed, 7, number])
-    drawn = heard_only(found, HEARD_S, rng, load, speaking())
+    drawn = heard_only(found, HEARD_S, rng, loading(load), speaking())
     samples = mixed(drawn)
     if rng.random() < MICROPHONE:
         samples = microphone(samples, rng)

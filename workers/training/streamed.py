@@ -1,13 +1,14 @@
-"""`scenewatch train --set research`: a fusion network that composed streams of the whole data teach, whatever its licence.
+"""`scenewatch train --set research` and `--set streams`: fusion networks that composed streams teach, as live stages perceive them.
 
-It must not be shipped, so it is kept in the cache folder with a notice of its own. The train split of the composer teaches it
-(dense streams, and sound by itself), the val split calibrates it; of the test split it has seen nothing.
+`research` learns from all of the data, whatever its licence: it must not be shipped, and has a notice of its own. `streams` learns from
+rows whose licence lets weights be shipped, and from incidents that are made, not recorded (`workers.training.alarms`): a candidate for
+the default set. Both are kept in the cache folder. The train split of the composer teaches them (dense streams, and sound by itself),
+the val split calibrates; of the test split they have seen nothing.
 """
 
 from __future__ import annotations
 
 import csv
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from monitor.vision import picture_encoder
 from workers.composing import fitting, prepare
 from workers.composing.films import Order
 from workers.composing.sources import Split, sources
+from workers.training.alarms import EACH, MAKERS, with_made
 from workers.training.bank import Bank
 from workers.training.card import Card, Source, save
 from workers.training.checkpoint import Curves
@@ -41,7 +43,6 @@ from workers.training.mixing import Mixer, Taught, config_of, natural, standardi
 from workers.training.streams import KNOWN_BY, Stream, heard_bank, heard_stream, stream
 from workers.training.texts import text_bank
 
-NAME: Final = "fusion-research"
 FEATURES_SEED: Final = 0
 STREAMS_SEED: Final = 11
 """Of the streams that teach; those that calibrate have `fitting.SEED`."""
@@ -53,19 +54,52 @@ non-commercial use only, and some of which states no licence. Whoever uses them 
 {data}
 They judge voices, screams and shots that they were taught by a few recordings; {name}.json has the figures and the limits.
 """
-LIMITS: Final = (
-    "Not for commercial use: part of the data is licensed for non-commercial use, or states no licence (see data).",
-    "gun_shot, siren, scream and glass_break are known by their sound alone, from the recordings of UrbanSound8K and a few others.",
-    "fight: by how pictures move, of 2 s surveillance clips that streams are cut from; aggression: acted anger in German and English.",
-    "Streams were composed: their incidents follow each other more often than in life, and what is seen, heard and said is independent.",
-    "It reads dense flow where it is measured (capture.flow: true) and every layer of the sound encoder (models.tone: true).",
-)
 CALIBRATION: Final = (
     "Platt per kind, on all windows of composed streams of the val split, in which kinds are as frequent as in the composer's plan."
 )
 VALIDATION: Final = (
     "Figures val_*: windows of composed streams of the val split; no clip, scene, recording, speaker or voice of it taught anything."
 )
+LIMITS: Final = (
+    "fight: by how pictures move, of surveillance clips of two seconds that streams are cut from.",
+    "Streams were composed: their incidents follow each other more often than in life, and what is seen, heard and said is independent.",
+    "It reads dense flow where it is measured (capture.flow: true) and every layer of the sound encoder (models.tone: true).",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Set:
+    """What a set of weights may learn from, and what is said of it."""
+
+    name: str
+    shippable: bool
+    licence: str
+    limits: tuple[str, ...]
+
+
+SETS: Final[Mapping[str, Set]] = {
+    "research": Set(
+        name="fusion-research",
+        shippable=False,
+        licence="research only, non-commercial: see data and fusion-research.NOTICE",
+        limits=(
+            "Not for commercial use: part of the data is licensed for non-commercial use, or states no licence (see data).",
+            "gun_shot, siren, scream and glass_break are known by their sound alone, from UrbanSound8K and a few other recordings.",
+            "aggression: acted anger in German and English.",
+            *LIMITS,
+        ),
+    ),
+    "streams": Set(
+        name="fusion-streams",
+        shippable=True,
+        licence="Apache-2.0",
+        limits=(
+            "gun_shot, siren, scream and glass_break were taught by sounds that were made by rule, not recorded.",
+            "aggression: acted anger in German; fire and crying: from the 16 recordings of each that the train split has.",
+            *LIMITS,
+        ),
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,44 +119,73 @@ RECIPE: Final = Recipe(steps=600, batch=64, rate=1e-3, decay=0.3, average=0.99, 
 
 
 def train(
-    data: Path, out: Path | None = None, *, seed: int = 0, extent: Extent | None = None, recipe: Recipe = RECIPE, run: bool = True
+    data: Path, what: Set, out: Path | None = None, *, seed: int = 0, extent: Extent | None = None, recipe: Recipe = RECIPE
 ) -> dict[str, float]:
     """Compose, perceive, teach, calibrate and write; figures are of the val split. Raises ConfigError for a folder of the package."""
     folder, extent = out or weights_folder(), extent or Extent()
-    if (Path(anomaly.__file__).parent).resolve() in (folder.resolve(), *folder.resolve().parents):
+    package = Path(anomaly.__file__).parent.resolve()
+    if not what.shippable and package in (folder.resolve(), *folder.resolve().parents):
         raise ConfigError(f"{folder} is in the package, and weights for research must not be shipped with it. Name another folder: --out")
-    settings = Config(models=Models(fusion=NAME))
-    val, taught = held(data, settings, extent), gathered(data, settings, extent)
-    sys.stderr.write(f"{len(taught.streams)} streams teach, {len(val)} calibrate\n")
+    settings = Config(models=Models(fusion=what.name))
+    val, taught = held(data, settings, extent, what), gathered(data, settings, extent, what)
     net = teach(taught, config_of(taught, VECTOR), recipe, seed)
     calibrate(net, val, taught)
     figures = judged(net, val, taught)
     encoders = {"picture": picture_encoder(settings.models).name, "sound": sound_encoder(settings.models).name}
-    found = used(data)
-    save(net, folder, card(net, {**encoders, "text": text_encoder(settings.models).name}, found, recipe, seed, figures))
-    (folder / f"{NAME}.NOTICE").write_text(NOTICE.format(name=NAME, data="".join(f"{s.name}: {s.licence}\n" for s in found)), "utf-8")
-    if run and folder == weights_folder():
-        figures |= fitting.research(data, folder, settings, extent.val, extent.minutes)
+    encoders["text"] = text_encoder(settings.models).name
+    save(net, folder, card(net, what, encoders, used(data, what), recipe, seed, figures))
+    if not what.shippable:
+        notice = NOTICE.format(name=what.name, data="".join(f"{each.name}: {each.licence}\n" for each in used(data, what)))
+        (folder / f"{what.name}.NOTICE").write_text(notice, "utf-8")
+    if folder == weights_folder():  # where the live stages find it
+        figures |= fitting.by_itself(_held(data, extent, what), folder, settings, what.licence)
     return figures
 
 
-def gathered(data: Path, settings: Config, extent: Extent) -> Taught:
+def gathered(data: Path, settings: Config, extent: Extent, what: Set) -> Taught:
     """Everything to learn from, out of the cache where it is there."""
-    order = Order(data=data, out=Path(), split=Split.TRAIN, seed=STREAMS_SEED, minutes=extent.minutes, streams=extent.streams, dense=True)
-    ready, kinds = prepare.ready(order, settings), tuple(KNOWN_BY)
-    films = [stream(truth, items, settings, kinds) for truth, items in prepare.streams(ready, settings)]
-    sounds = layered_sounds(settings.models.sound, settings.models.threads)
-    heard = heard_bank(sources(data, Split.TRAIN), extent.heard, FEATURES_SEED, sound_encoder(settings.models), sounds, track)
-    alone = [heard_stream(heard, each, kinds) for each in heard.tracks]
+    order = Order(
+        data=data,
+        out=Path(),
+        split=Split.TRAIN,
+        seed=STREAMS_SEED,
+        minutes=extent.minutes,
+        streams=extent.streams,
+        dense=True,
+        shippable=what.shippable,
+    )
+    films = _perceived(order, settings)
+    layers = layered_sounds(settings.models.sound, settings.models.threads)
+    found = sources(data, Split.TRAIN, shippable=what.shippable)
+    heard = heard_bank(
+        with_made(found) if what.shippable else found, extent.heard, FEATURES_SEED, sound_encoder(settings.models), layers, track
+    )
+    alone = [heard_stream(heard, each, tuple(KNOWN_BY)) for each in heard.tracks]
     sentences = _of_train(text_bank(text_encoder(settings.models), FEATURES_SEED))
     widths = {modality: films[0].lanes[modality].values.shape[1] for modality in (Modality.PICTURE, Modality.SOUND)}
     return Taught([*films, *alone], sentences, KNOWN_BY, widths[Modality.PICTURE], widths[Modality.SOUND], sentences.values.shape[1])
 
 
-def held(data: Path, settings: Config, extent: Extent) -> list[Stream]:
+def held(data: Path, settings: Config, extent: Extent, what: Set) -> list[Stream]:
     """The streams that calibrate."""
-    order = Order(data=data, out=Path(), split=Split.VAL, seed=fitting.SEED, minutes=extent.minutes, streams=extent.val)
-    return [stream(truth, items, settings, tuple(KNOWN_BY)) for truth, items in prepare.streams(prepare.ready(order, settings), settings)]
+    return _perceived(_held(data, extent, what), settings)
+
+
+def _held(data: Path, extent: Extent, what: Set) -> Order:
+    return Order(
+        data=data,
+        out=Path(),
+        split=Split.VAL,
+        seed=fitting.SEED,
+        minutes=extent.minutes,
+        streams=extent.val,
+        shippable=what.shippable,
+    )
+
+
+def _perceived(order: Order, settings: Config) -> list[Stream]:
+    ready = prepare.ready(order, settings)
+    return [stream(truth, items, settings, tuple(KNOWN_BY)) for truth, items in prepare.streams(ready, settings)]
 
 
 def _of_train(bank: Bank) -> Bank:
@@ -133,7 +196,7 @@ def _of_train(bank: Bank) -> Bank:
 def teach(taught: Taught, cfg: FusionConfig, recipe: Recipe, seed: int, curves: Curves | None = None) -> FusionNet:
     """A network that windows of the streams taught."""
     torch.manual_seed(seed)
-    return learn(standardised(network(cfg), taught), Mixer(taught, seed), recipe, f"{cfg.kind}, {NAME}", track, curves=curves)
+    return learn(standardised(network(cfg), taught), Mixer(taught, seed), recipe, f"{cfg.kind}, composed streams", track, curves=curves)
 
 
 def calibrate(net: FusionNet, val: Sequence[Stream], taught: Taught) -> None:
@@ -166,25 +229,27 @@ def judged(net: FusionNet, val: Sequence[Stream], taught: Taught, prefix: str = 
     return figures
 
 
-def used(data: Path) -> list[Source]:
+def used(data: Path, what: Set) -> list[Source]:
     """The data sets that the train split is of, with their licences from the manifest."""
-    found = sources(data, Split.TRAIN)
+    found = sources(data, Split.TRAIN, shippable=what.shippable)
     names = {row.name for row in (*found.clips, *found.footage, *found.sounds)}
     with (data / "manifest.csv").open(encoding="utf-8", newline="") as file:
         lines = [row for row in csv.DictReader(file) if row["path"] in names]
     counts = Counter((row["path"].rsplit("/", 1)[0] + ": " + row["source"], row["licence"]) for row in lines)
-    sentences = Source(name="sentences.csv of this project", licence="Apache-2.0", recordings=0)
-    return [*(Source(name=name, licence=licence, recordings=n) for (name, licence), n in sorted(counts.items())), sentences]
+    ours = [Source(name="sentences.csv of this project", licence="Apache-2.0", recordings=0)]
+    if what.shippable:
+        ours.append(Source(name="sounds made by workers/training/alarms.py", licence="Apache-2.0", recordings=len(MAKERS) * EACH))
+    return [*(Source(name=name, licence=licence, recordings=n) for (name, licence), n in sorted(counts.items())), *ours]
 
 
 def card(
-    net: FusionNet, encoders: Mapping[str, str], found: Sequence[Source], recipe: Recipe, seed: int, figures: Mapping[str, float]
+    net: FusionNet, what: Set, encoders: Mapping[str, str], found: Sequence[Source], recipe: Recipe, seed: int, figures: Mapping[str, float]
 ) -> Card:
     """Describe the network."""
     return Card(
         sha256="",
-        name=NAME,
-        licence="research only, non-commercial: see data and fusion-research.NOTICE",
+        name=what.name,
+        licence=what.licence,
         kinds=net.cfg.kinds,
         known_by={kind: [modality.value for modality in modalities] for kind, modalities in net.cfg.known_by.items()},
         encoders=dict(encoders),
@@ -196,6 +261,6 @@ def card(
         calibrated={kind: [round(value, 6) for value in row] for kind, row in zip(net.cfg.kinds, net.calibration.tolist(), strict=True)},
         validation=VALIDATION,
         data=list(found),
-        limits=LIMITS,
+        limits=what.limits,
         figures={name: round(value, 4) for name, value in figures.items()},
     )
