@@ -232,6 +232,9 @@ def train(
         Path | None, Parameter(help="YAML: how it is taught (workers/training/settings.py); then a run card is written too.")
     ] = None,
     seed: Annotated[int | None, Parameter(help="Instead of the configuration's.")] = None,
+    streams: Annotated[
+        int, Parameter(help="--set: so many composed streams of five minutes teach, half as many calibrate.", validator=Number(gte=2))
+    ] = 6,
     only: Annotated[Literal["fusion", "heads"], Parameter(help="heads: tone, kinds of sounds, and intent.")] = "fusion",
     json: JsonFile = None,
 ) -> int:
@@ -247,7 +250,7 @@ def train(
         from workers.training import streamed  # noqa: PLC0415
 
         logs.configure("warning", json=False)
-        publish(streamed.train(data, streamed.SETS[of], out, seed=seed or 0), json)
+        publish(streamed.train(data, streamed.SETS[of], out, seed=seed or 0, extent=streamed.Extent(streams=streams)), json)
         return 0
     from workers import train  # noqa: PLC0415
     from workers.training.settings import read  # noqa: PLC0415

@@ -106,13 +106,19 @@ SETS: Final[Mapping[str, Set]] = {
 class Extent:
     """How much is composed."""
 
-    streams: int = 12
+    streams: int = 6
     """That teach, dense, of `minutes`."""
-    val: int = 6
-    """That calibrate."""
     minutes: float = 5.0
-    heard: int = 40
-    """Pieces of two minutes of sound alone."""
+
+    @property
+    def val(self) -> int:
+        """Streams that calibrate."""
+        return max(2, self.streams // 2)
+
+    @property
+    def heard(self) -> int:
+        """Pieces of two minutes of sound alone."""
+        return 4 * self.streams
 
 
 RECIPE: Final = Recipe(steps=600, batch=64, rate=1e-3, decay=0.3, average=0.99, warm_up=50)
@@ -133,7 +139,7 @@ def train(
     figures = judged(net, val, taught)
     encoders = {"picture": picture_encoder(settings.models).name, "sound": sound_encoder(settings.models).name}
     encoders["text"] = text_encoder(settings.models).name
-    save(net, folder, card(net, what, encoders, used(data, what), recipe, seed, figures))
+    save(net, folder, card(net, what, encoders, used(data, what), told(recipe, extent), seed, figures))
     if not what.shippable:
         notice = NOTICE.format(name=what.name, data="".join(f"{each.name}: {each.licence}\n" for each in used(data, what)))
         (folder / f"{what.name}.NOTICE").write_text(notice, "utf-8")
@@ -213,20 +219,28 @@ def calibrate(net: FusionNet, val: Sequence[Stream], taught: Taught) -> None:
 
 
 def judged(net: FusionNet, val: Sequence[Stream], taught: Taught, prefix: str = "val") -> dict[str, float]:
-    """Of each kind, over windows: average precision with all modalities, and with what it is known by alone; calibration error."""
+    """Of each kind that there is, over windows: average precision with all modalities and with what it is known by alone, and ECE."""
     figures: dict[str, float] = {}
     every = [natural(each, taught) for each in val]
     said = torch.cat([net.probabilities(each.batch) for each in every]).detach().numpy()
     truth, counts = (torch.cat([getattr(each, name) for each in every]).numpy() for name in ("labels", "counts"))
     for k, (kind, modalities) in enumerate(taught.known_by.items()):
         rows = counts[:, k] > 0
+        if not truth[rows, k].any():
+            continue
         alone = torch.cat([net.probabilities(natural(each, taught, modalities).batch) for each in val]).detach().numpy()
         figures[f"{prefix}_{kind}_ap"] = average_precision(truth[rows, k], said[rows, k])
         figures[f"{prefix}_{kind}_alone_ap"] = average_precision(truth[rows, k], alone[rows, k])
         figures[f"{prefix}_{kind}_ece"] = calibration_error(truth[rows, k], said[rows, k])
         figures[f"{prefix}_{kind}_share"] = float(truth[rows, k].mean())
-    figures[f"{prefix}_map"] = float(np.mean([figures[f"{prefix}_{kind}_ap"] for kind in taught.kinds]))
+    figures[f"{prefix}_map"] = float(np.mean([value for name, value in figures.items() if name.endswith("_ap") and "_alone" not in name]))
     return figures
+
+
+def told(recipe: Recipe, extent: Extent) -> dict[str, float]:
+    """What the training was told, in numbers."""
+    said = {name: float(getattr(recipe, name)) for name in recipe.__dataclass_fields__}
+    return said | {"streams": float(extent.streams), "minutes": extent.minutes, "heard": float(extent.heard), "val": float(extent.val)}
 
 
 def used(data: Path, what: Set) -> list[Source]:
@@ -243,7 +257,13 @@ def used(data: Path, what: Set) -> list[Source]:
 
 
 def card(
-    net: FusionNet, what: Set, encoders: Mapping[str, str], found: Sequence[Source], recipe: Recipe, seed: int, figures: Mapping[str, float]
+    net: FusionNet,
+    what: Set,
+    encoders: Mapping[str, str],
+    found: Sequence[Source],
+    recipe: Mapping[str, float],
+    seed: int,
+    figures: Mapping[str, float],
 ) -> Card:
     """Describe the network."""
     return Card(
@@ -255,7 +275,7 @@ def card(
         encoders=dict(encoders),
         parameters=sum(parameter.numel() for parameter in net.parameters()),
         config=net.cfg,
-        recipe={name: float(getattr(recipe, name)) for name in recipe.__dataclass_fields__},
+        recipe=dict(recipe),
         seed=seed,
         calibration=CALIBRATION,
         calibrated={kind: [round(value, 6) for value in row] for kind, row in zip(net.cfg.kinds, net.calibration.tolist(), strict=True)},
