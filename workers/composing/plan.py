@@ -43,6 +43,7 @@ LONGEST_S: Final = 6.0
 """A recorded sound is cut after this."""
 
 INCIDENTS: Final = (("seen", 0.26), ("heard", 0.26), ("said", 0.24), ("shouted", 0.1), ("several", 0.14))
+SORTS: Final = frozenset(name for name, _ in INCIDENTS)
 HEARD_ONLY: Final = frozenset({"heard", "shouted"})
 """What a stream without pictures has of them."""
 AMONG: Final = (("incident", 0.5), ("hard", 0.28), ("ordinary", 0.22))
@@ -98,7 +99,7 @@ class _Planner:
         say: Say,
         *,
         dense: bool,
-        sorts: frozenset[str] = frozenset(sort for sort, _ in INCIDENTS),
+        sorts: frozenset[str] = SORTS,
     ) -> None:
         self._sources, self._rng, self._load, self._say = sources, rng, load, say
         self._pause, self._sorts = DENSE_S if dense else PAUSE_S, sorts

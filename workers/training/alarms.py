@@ -68,7 +68,8 @@ def siren(rng: np.random.Generator) -> Wave:
             high = low * rng.uniform(1.2, 1.6)
     pitch = (low + (high - low) * share) * (1 + rng.uniform(-0.04, 0.04) * np.tanh(time - time[-1] / 2))
     wave = _overtones(pitch, int(rng.integers(3, 9)), rng.uniform(0.8, 1.8), rng)
-    return wave * np.interp(time, [0, time[-1] / 2, time[-1]], rng.uniform(0.4, 1, 3))
+    near: Wave = np.interp(time, [0, time[-1] / 2, time[-1]], rng.uniform(0.4, 1, 3))
+    return wave * near
 
 
 def shot(rng: np.random.Generator) -> Wave:
@@ -98,7 +99,8 @@ def scream(rng: np.random.Generator) -> Wave:
     rough = 1 + rng.uniform(0.2, 0.9) * np.sin(2 * np.pi * rng.uniform(30, 150) * time + 3 * trembling)
     breath = coloured(len(time), 0, rng) * rng.uniform(0.02, 0.2)
     swell = np.minimum(1, np.minimum(time / rng.uniform(0.03, 0.2), (time[-1] - time) / rng.uniform(0.05, 0.4)))
-    return (wave * rough + breath) * swell
+    voice: Wave = (wave * rough + breath) * swell
+    return voice
 
 
 def glass(rng: np.random.Generator) -> Wave:
@@ -138,13 +140,14 @@ def _time(seconds: float) -> Wave:
 def _overtones(pitch: Wave, count: int, falling: float, rng: np.random.Generator) -> Wave:
     """A tone of this pitch [n] in Hz and its overtones, whose strength falls with their number to this power."""
     phase = 2 * np.pi * np.cumsum(pitch) / SOUND_HZ
-    return np.sum(
+    tones: Wave = np.sum(
         [
             rng.uniform(0.5, 1) / n**falling * np.sin(n * phase + rng.uniform(0, 6)) * (pitch * n < SOUND_HZ / 2.2)
             for n in range(1, count + 1)
         ],
         axis=0,
     )
+    return tones
 
 
 def _softened(wave: Wave, above: float) -> Wave:

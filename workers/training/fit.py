@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from monitor.fusion import FusionConfig
 from monitor.fusionnet import FusionNet, network
-from monitor.fusionparts import Standard, movement
+from monitor.fusionparts import Projection, Standard, movement
 from workers.training.bank import Bank
 from workers.training.checkpoint import Checkpoint, Curves, State
 from workers.training.compose import Banks, Composer, Examples
@@ -169,7 +169,8 @@ def standardised(net: FusionNet, banks: Banks, folds: frozenset[int]) -> FusionN
     """Set the network's normalisation to the mean and deviation of the folds' tokens."""
     measure(net.pictures.change.standard, _changes(banks.pictures, folds))
     measure(net.pictures.motion.standard, movement(_rows(banks.pictures, banks.pictures.motion, folds)))
-    measure(net.sounds.standard, _rows(banks.sounds, banks.sounds.values, folds))
+    if isinstance(net.sounds, Projection):  # these sounds come without their layers
+        measure(net.sounds.standard, _rows(banks.sounds, banks.sounds.values, folds))
     measure(net.texts.standard, _rows(banks.texts, banks.texts.values, folds))
     return net
 

@@ -16,8 +16,8 @@ from monitor.fusionparts import Projection, SoundTokens, movement
 from monitor.messages import Modality
 from monitor.motion import MOTION
 from workers.composing.plan import pick
-from workers.training.bank import Bank
-from workers.training.compose import SURE_S, WINDOW_S, Banks, Examples, Part, Tokens, examples
+from workers.training.bank import Bank, Tokens
+from workers.training.compose import SURE_S, WINDOW_S, Banks, Examples, Part, examples
 from workers.training.fit import measure
 from workers.training.streams import Stream
 
@@ -53,9 +53,12 @@ class Taught:
     @property
     def banks(self) -> Banks:
         """Banks without anything in them, of the right widths."""
-        widths = ((self.picture, MOTION + FLOW), (self.sound, 0), (self.text, 0))
-        empty = [Bank((), np.zeros(0, np.float32), np.zeros((0, width), np.float16), np.zeros((0, m), np.float16)) for width, m in widths]
-        return Banks(*empty, known_by=dict(self.known_by))
+        pictures, sounds, texts = (_empty(width, m) for width, m in ((self.picture, MOTION + FLOW), (self.sound, 0), (self.text, 0)))
+        return Banks(pictures, sounds, texts, known_by=dict(self.known_by))
+
+
+def _empty(width: int, motion: int) -> Bank:
+    return Bank((), np.zeros(0, np.float32), np.zeros((0, width), np.float16), np.zeros((0, motion), np.float16))
 
 
 class Mixer:
