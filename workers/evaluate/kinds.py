@@ -32,6 +32,8 @@ from workers.training.mixing import Taught, config_of, natural
 from workers.training.streams import KNOWN_BY, Stream, stream
 
 ROUNDS: Final = 200
+STREAMS: Final = 3
+"""Composed streams that teach each network, beside sound by itself."""
 VIEWS: Final[Mapping[str, tuple[Modality, ...]]] = {
     "fused": tuple(Modality),
     "picture": (Modality.PICTURE,),
@@ -47,7 +49,7 @@ Numbers = npt.NDArray[np.float64]
 
 def fusion_kinds(task: Task) -> dict[str, float]:
     """What each way to fuse makes of the test streams, and its parameters. Raises SourceError without the data."""
-    extent, what = streamed.Extent(), streamed.SETS["research"]
+    extent, what = streamed.Extent(streams=STREAMS), streamed.SETS["research"]
     taught = streamed.gathered(task.data, task.config, extent, what)
     val = streamed.held(task.data, task.config, extent, what)
     test = _test(task)

@@ -121,7 +121,7 @@ class Extent:
         return 4 * self.streams
 
 
-RECIPE: Final = Recipe(steps=600, batch=64, rate=1e-3, decay=0.3, average=0.99, warm_up=50)
+RECIPE: Final = Recipe(steps=400, batch=64, rate=1e-3, decay=0.3, average=0.98, warm_up=40)
 
 
 def train(
