@@ -116,6 +116,8 @@ class Capture(Section):
     """Of the pictures on the bus."""
     unhealthy_s: float = Field(3.0, ge=0.5)
     """A blind or frozen picture is said to be so after this long; silence after ten times as long."""
+    flow: bool = False
+    """Measure dense flow at each picture, for a fusion network that reads it: `fusion-research` does, the default one doesn't."""
     admission: bool = True
     """Cameras that are added while we run wait until there is capacity for them."""
     pressure: Pressure = Pressure()

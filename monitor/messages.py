@@ -76,7 +76,8 @@ class Frame(Stamped, frozen=True, kw_only=True, gc=False, tag="frame"):
     width: int
     height: int
     motion: bytes = b""
-    """float16 [MOTION]: how the picture moved since the last sample, measured on the frames in between."""
+    """float16 [MOTION]: how the picture moved since the last sample, measured on the frames in between; with `capture.flow`
+    [MOTION + FLOW]: what dense flow says of it comes behind (`monitor.flowfield`)."""
 
 
 class Sound(Stamped, frozen=True, kw_only=True, gc=False, tag="sound"):

@@ -12,7 +12,7 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from monitor import logs
-from monitor.config import Camera, Config
+from monitor.config import Camera, Config, Models
 from monitor.configfile import load
 from monitor.errors import ConfigError, ScenewatchError
 from workers.stage import Stage
@@ -25,6 +25,7 @@ JsonFile = Annotated[Path | None, Parameter(name="--json", help="Write the figur
 Data = Annotated[Path, Parameter(name="--data", env_var="SCENEWATCH_DATA", help="The folder of real data.")]
 DATA = Path("../shared/data")
 FIGURES = Path(__file__).parent.parent / "docs" / "figures"
+WEIGHTS = Path("monitor/weights")
 
 
 @app.command
@@ -190,6 +191,9 @@ def evaluate(
     *,
     data: Data = DATA,
     of: Annotated[str, Parameter(name="--set", help="One set of the data, such as vad/ucsd_ped2.")] = "",
+    models: Annotated[
+        Literal["default", "research", "streams"], Parameter(help="incidents: which fusion network; see train --set.")
+    ] = "default",
     json: JsonFile = None,
     page: Annotated[Path, Parameter(help="all: write the table there.")] = Path("docs/accuracy.md"),
 ) -> int:
@@ -198,7 +202,7 @@ def evaluate(
     from workers.report import publish  # noqa: PLC0415
 
     logs.configure("warning", json=False)
-    task = Task(data=data, of=of)
+    task = Task(data=data, of=of, config=Config(models=Models(fusion=f"fusion-{models}")))
     publish(everything(task, page if page.parent.is_dir() else None) if name == "all" else run(name, task), json)
     return 0
 
@@ -292,7 +296,11 @@ def features(
 def train(
     *,
     data: Data = DATA,
-    out: Path = Path("monitor/weights"),
+    out: Annotated[Path | None, Parameter(help="Left out: monitor/weights; for research and streams, the cache folder.")] = None,
+    of: Annotated[
+        Literal["default", "research", "streams"],
+        Parameter(name="--set", help="By composed streams: research, of all data whatever its licence; streams, of what may be shipped."),
+    ] = "default",
     config: Annotated[
         Path | None, Parameter(help="YAML: how it is taught (workers/training/settings.py); then a run card is written too.")
     ] = None,
@@ -300,21 +308,30 @@ def train(
     feedback: Annotated[
         Path | None, Parameter(help="A file of verdicts (alerts.feedback): the windows that they speak of teach, too.")
     ] = None,
+    streams: Annotated[
+        int, Parameter(help="--set: so many composed streams of five minutes teach, half as many calibrate.", validator=Number(gte=2))
+    ] = 6,
     only: Annotated[Literal["fusion", "heads"], Parameter(help="heads: tone and intent.")] = "fusion",
     json: JsonFile = None,
 ) -> int:
-    """Train the fusion network, or the heads beside it, on the rows of the data whose licence lets weights be shipped."""
+    """Train the fusion network, or the heads beside it, on the rows whose licence lets weights be shipped; or a set for research."""
     from workers.report import publish  # noqa: PLC0415
 
     if only == "heads":
         from workers.training import heads  # noqa: PLC0415
 
-        publish(heads.train_heads(data, out, seed or 0), json)
+        publish(heads.train_heads(data, out or WEIGHTS, seed or 0), json)
+        return 0
+    if of != "default":
+        from workers.training import streamed  # noqa: PLC0415
+
+        logs.configure("warning", json=False)
+        publish(streamed.train(data, streamed.SETS[of], out, seed=seed or 0, extent=streamed.Extent(streams=streams)), json)
         return 0
     from workers import train  # noqa: PLC0415
     from workers.training.settings import read  # noqa: PLC0415
 
-    publish(train.train(data, out, read(config, seed), run=config is not None, feedback=feedback), json)
+    publish(train.train(data, out or WEIGHTS, read(config, seed), run=config is not None, feedback=feedback), json)
     return 0
 
 

@@ -22,7 +22,7 @@ from workers.build import Run
 from workers.features import Item
 from workers.stage import Stage
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Counts up when the stages make something else of the same film."""
 
 Recorded = Sequence[tuple[Topic, Message]]
@@ -33,8 +33,13 @@ class Perception:
 
     def __init__(self, settings: Config, folder: Path | None = None) -> None:
         self.folder = folder or features.store()
-        # people and things are read by normality and told in alerts, and neither is looked at here
-        self._settings = settings.model_copy(update={"models": settings.models.model_copy(update={"objects": "off"})})
+        # people and things are read by normality and told in alerts, and neither is looked at here;
+        # flow is measured, so that networks which read it and which don't can be compared on the same streams
+        updates = {
+            "models": settings.models.model_copy(update={"objects": "off"}),
+            "capture": settings.capture.model_copy(update={"flow": True}),
+        }
+        self._settings = settings = settings.model_copy(update=updates)
         models = (settings.models.picture, settings.models.sound, settings.models.text, settings.speech.model)
         said = (VERSION, settings.capture, settings.speech, [locate(name).version for name in models])
         self._key = repr(said)
