@@ -32,6 +32,8 @@ from monitor.messages import Alert, Embedding, Frame, Mark, Message, Modality, S
 
 KEPT: Final = 64
 """Followed records of a camera that a stage remembers as possible inputs."""
+ANSWER_S: Final = 3.0
+"""A collector may take so long: what it does not take is lost, and holds up nobody, not even the end of a process."""
 CLOSE_S: Final = 1e-6
 """Spans of time that touch do not overlap."""
 STAGES: Final = {
@@ -213,7 +215,7 @@ def provider(settings: config.Tracing) -> TracerProvider:
     """What samples spans and sends them to the configured endpoint, in a thread of its own."""
     resource = Resource.create({"service.name": "scenewatch", "service.version": version("scenewatch")})
     made = TracerProvider(sampler=ParentBased(TraceIdRatioBased(settings.sample)), resource=resource)
-    made.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.endpoint)))
+    made.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.endpoint, timeout=ANSWER_S)))
     return made
 
 
