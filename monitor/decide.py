@@ -216,7 +216,8 @@ class Decider:
     def open(self) -> Iterator[str]:
         """Give the kind of each incident that is open now."""
         yield from (kind for lane in self._scored.values() for kind, track in lane.tracks.items() if track.incident is not None)
-        yield from (kind for each in (*self._listened.values(), *self._watched.values()) for kind in each.incidents)
+        yield from (kind for heard in self._listened.values() for kind in heard.incidents)
+        yield from (kind for camera in self._watched.values() for kind in camera.incidents)
 
     def thresholds(self, camera: str) -> dict[str, float]:
         """What raises an alert of each kind that the scores of a camera were judged for."""

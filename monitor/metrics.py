@@ -63,7 +63,7 @@ class Metrics:
     """The counters, gauges and histograms of one process, on a registry of their own."""
 
     def __init__(self, registry: CollectorRegistry | None = None, max_cameras: int = 200) -> None:
-        disable_created_metrics()  # they would double the series of every counter
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the series of every counter
         self.registry = registry or CollectorRegistry()
         self.board = Board()
         """How far the stages of this process are behind."""

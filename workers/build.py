@@ -92,8 +92,9 @@ def judges(config: Config, metrics: Metrics | None = None) -> fuse.Judges:
     fusion, tone, texts = Fusion.load(config.models), Tone.load(), text_encoder(config.models)
     heads: list[fuse.Network] = [fusion, tone, Intent.load(tone)] if config.models.tone else [fusion, Intent.load(tone)]
     looking = _looking(config)
-    for role, name in {"fusion": fusion.name, "text": texts.name, "tone": tone.name}.items() if metrics is not None else ():
-        metrics.loaded(role, name, config.models.device)
+    if metrics is not None:
+        for role, name in {"fusion": fusion.name, "text": texts.name, "tone": tone.name}.items():
+            metrics.loaded(role, name, config.models.device)
     return reasons.Reasoned(
         reasons.Beside([*heads, *looking]),
         partial(Remembered, config.normality) if config.normality.enabled else _nothing,
