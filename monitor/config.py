@@ -417,6 +417,15 @@ class Kafka(Section):
     security: Security = Security()
 
 
+class Tracing(Section):
+    """How a frame or an utterance became an alert, step by step, told to OpenTelemetry (needs scenewatch[otel])."""
+
+    endpoint: str = Field("", pattern=r"^(https?://.+)?$")
+    """Where OTLP over HTTP is taken: http://127.0.0.1:4318/v1/traces; left out, nothing is traced. OTEL_EXPORTER_OTLP_HEADERS is heeded."""
+    sample: Probability = 0.01
+    """Share of the frames and sounds that are followed."""
+
+
 class Config(Section):
     """Everything that can be set."""
 
@@ -434,4 +443,7 @@ class Config(Section):
     alerts: Alerts = Alerts()
     sinks: tuple[Sink, ...] = (ConsoleSink(type="console"),)
     metrics: Metrics = Metrics()
+    tracing: Tracing = Tracing()
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "console"] = "auto"
+    """One JSON object a line, or readable; auto: readable from `run`, JSON from `worker`."""

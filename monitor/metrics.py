@@ -90,6 +90,7 @@ class Metrics:
         self.frames_dropped = counter("frames_dropped", "Frames dropped after sampling.", "camera", "reason")
         self.sound_captured = counter("sound_captured_seconds", "Sound captured.", "camera")
         self.sound_dropped = counter("sound_dropped_seconds", "Sound dropped.", "camera", "reason")
+        self.sound_unheard = counter("sound_unheard_seconds", "Sound that, under pressure, was transcribed and not judged.", "camera")
         self.reconnects = counter("source_reconnects", "Times a source was reopened.", "camera")
         self.decode_errors = counter("source_decode_errors", "Packets that could not be read or decoded.", "camera")
         self.clock_jumps = counter("source_clock_jumps", "Leaps of a source's time stamps.", "camera")
@@ -172,6 +173,7 @@ class Metrics:
         )
         self.offline = gauge("broker_partitions_offline", "Partitions of our topics that have no leader; NaN if unknown.")
         self.spool_bytes = gauge("spool_bytes", "What waits for the broker.", "topic", "where")
+        self.spool_limit = gauge("spool_limit_bytes", "What may wait on disk for the broker.", "topic")
         self.spool_dropped = counter("spool_dropped", "Records that found no room in the spool.", "topic")
         self.spool_broken = counter("spool_broken", "Places in spool files that could not be read.", "topic")
         self.set_health(None)
@@ -308,6 +310,7 @@ class Metrics:
         """Begin the counters of these kinds, each with the severities it may have, at 0."""
         self.set_open(dict.fromkeys(kinds, 0))
         for kind, severities in kinds.items():
+            self.alert_seconds.labels(kind.partition(":")[0])
             for severity in severities:
                 for phase in Phase:
                     self.alerts.labels(kind, severity.value, phase.value)

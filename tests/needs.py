@@ -9,6 +9,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+PROMETHEUS = ("prometheus", "prometheus-alertmanager")
+"""promtool, which checks the metrics' names, and the real thing."""
 PACKAGES = ("gir1.2-gst-rtsp-server-1.0", "python3-gi", "gstreamer1.0-plugins-good")
 """GStreamer's RTSP server: a real camera for the capture tests."""
 KAFKA = ("maven", "default-jre-headless")
@@ -60,6 +62,7 @@ def install(*packages: str) -> None:
 
 def main() -> None:
     missing = (() if has_rtsp_server() else PACKAGES) + (() if has_maven() else KAFKA) + (() if has_npm() else NPM)
+    missing += () if shutil.which("promtool") else PROMETHEUS
     if missing and can_install():
         install(*missing)
     if not has_rtsp_server():

@@ -189,7 +189,7 @@ def evaluate(
 
 @app.command
 def bench(
-    name: Literal["stages", "cameras", "bus", "chaos"],
+    name: Literal["stages", "cameras", "bus", "chaos", "scrape"],
     *,
     data: Data = DATA,
     json: JsonFile = None,
@@ -297,6 +297,15 @@ def feedback(
     from workers import feedback  # noqa: PLC0415
 
     return feedback.give(load(config), said or ("",), camera, at, kind)
+
+
+@app.command(name="metrics")
+def write_metrics(page: Path = Path("docs/metrics.md")) -> int:
+    """Write the page that lists every metric, generated from the code."""
+    from workers import exposed  # noqa: PLC0415
+
+    page.write_text(exposed.page(), "utf-8")
+    return 0
 
 
 @app.command(name="schema")

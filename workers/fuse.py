@@ -14,6 +14,7 @@ from monitor.align import Aligner, Window
 from monitor.bus import Batch, Bus
 from monitor.errors import MessageError
 from monitor.holding import Holding
+from monitor.logs import named
 from monitor.messages import Embedding, Judgement, Learned, Mark, Score, Topic
 from monitor.metrics import Metrics
 from monitor.scoring import score
@@ -161,7 +162,7 @@ async def run(bus: Bus, aligner: Aligner, judges: Judges, metrics: Metrics) -> N
     """
     loop = asyncio.get_running_loop()
     holding = Holding()
-    with ThreadPoolExecutor(1, STAGE) as thread:
+    with ThreadPoolExecutor(1, STAGE, named(STAGE)) as thread:
         async with bus.subscribe(Topic.EMBEDDINGS, group=STAGE, limit=LIMIT) as batches:
             async for batch in batches:
                 with metrics.working(STAGE, batch):

@@ -117,3 +117,21 @@ def test_no_log_line_shows_a_credential(as_json: bool, capsys: pytest.CaptureFix
 
 def test_logging_goes_to_standard_error() -> None:
     assert isinstance(sys.stderr, io.TextIOBase)
+
+
+def test_what_a_library_repeats_is_said_now_and_then_with_how_often() -> None:
+    now = 0.0
+    repeats = logs.Repeats(lambda: now)
+    said = []
+    for second in range(12):
+        now = float(second)
+        record = logging.LogRecord("aiokafka", logging.ERROR, "", 0, "no node %s", (second,), None)
+        if repeats.filter(record):
+            said.append(record.getMessage())
+    assert said == ["no node 0", "no node 10 (and 9 times more since it was said last)"]
+
+
+def test_different_things_are_all_said() -> None:
+    repeats = logs.Repeats(lambda: 0.0)
+    records = [logging.LogRecord("aiokafka", logging.ERROR, "", 0, text, None, None) for text in ("a", "b", "a")]
+    assert [repeats.filter(record) for record in records] == [True, True, False]
