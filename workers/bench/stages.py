@@ -44,10 +44,13 @@ def measure(streams: Sequence[Path]) -> dict[str, float]:
 
 
 def measure_more(streams: Sequence[Path]) -> dict[str, float]:
-    """What sizing needs beside that: encode by what it encodes, people and things, tone, and the bytes of each topic, a camera-second."""
+    """What sizing needs beside that: encode by what it encodes, people and things, tone, and the bytes of each topic, a camera-second.
+
+    One thread a model: threads that wait for each other on a busy machine take processor time, too.
+    """
     film = streams[0]
     seconds = duration_s(film)
-    plain, toned = config.Models(objects="off", tone=False), config.Models(objects="off")
+    plain, toned = config.Models(objects="off", tone=False, threads=1), config.Models(objects="off", threads=1)
     settings = Config(cameras={"bench": Camera(source=str(film), starts_at=0)}, models=plain)
     recorded = _capture(settings)
     seen = [each for each in recorded if each[0] is Topic.VIDEO]
@@ -55,7 +58,7 @@ def measure_more(streams: Sequence[Path]) -> dict[str, float]:
     picture, sound = _encoding(plain, seen, seconds), _encoding(plain, heard, seconds)
     tone = _encoding(toned, heard, seconds) - sound
     frames = sum(isinstance(message, Frame) for _, message in seen) / seconds
-    things = _encoding(config.Models(objects="on", tone=False), seen, seconds) - picture
+    things = _encoding(config.Models(objects="on", tone=False, threads=1), seen, seconds) - picture
     made = {"encode_picture_ms": picture / frames, "encode_sound_ms": sound, "tone_ms": tone, "things_ms": things / frames}
     return made | {f"{topic}_bytes": size / seconds for topic, size in _sizes(settings, recorded).items()}
 
