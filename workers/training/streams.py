@@ -20,11 +20,12 @@ from monitor.hearing import SoundEncoder
 from monitor.layers import LayeredSounds
 from monitor.messages import SOUND_HZ, Embedding, Modality, floats
 from monitor.motion import MOTION
-from workers.composing.perceive import Item, windows
+from workers.composing.perceive import windows
 from workers.composing.plan import heard_only
 from workers.composing.sound import load, mixed, speaking
 from workers.composing.sources import Sources
 from workers.composing.timeline import Event, Flags, Timeline, labels, overlaps
+from workers.features import Item
 from workers.training.alarms import VERSION, loading
 from workers.training.bank import Bank, Span, Tokens, Track, cached, gather
 from workers.training.compose import SURE_S, WINDOW_S, Part
