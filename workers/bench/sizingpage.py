@@ -159,8 +159,9 @@ def _checked(checked: Mapping[str, float]) -> Iterator[str]:
         simulated, measured = checked[f"simulated_{name}"], checked[f"measured_{name}"]
         yield f"| {words} | {rounded(simulated)} | {rounded(measured)} | {checked[f'{name}_error']:+.0%} |"
     yield ""
-    yield "Words come later than it says: a job is given two cores at once, and what a recogniser does on one of them alone is not known. How"
-    yield "many cameras keep up is on the safe side: that larger batches cost less is not counted on. On several machines nothing was measured."
+    yield "Words come later than it says: a job is given two cores at once, and what a recogniser does on one of them alone is not known."
+    yield "How many cameras keep up is on the safe side: that larger batches cost less is not counted on. On several machines nothing"
+    yield "was measured."
 
 
 def _assumed() -> Iterator[str]:
