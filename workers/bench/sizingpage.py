@@ -56,7 +56,8 @@ CHECK: Final = """## How wrong the simulation is
 The same program plays what `scenewatch bench cameras` measured on one machine of two cores: everything in one process, without people and
 things. The median of {seeds} seeds.
 """
-SAFE: Final = """Words come later than it says: a job is given two cores at once, and what a recogniser does on one of them alone is not known.
+SAFE: Final = """\
+Words come later than it says: a job is given two cores at once, and what a recogniser does on one of them alone is not known.
 How many cameras keep up is on the safe side: that larger batches cost less is not counted on. On several machines nothing was measured."""
 ASSUMED: Final = """## What is assumed
 
