@@ -56,6 +56,9 @@ CHECK: Final = """## How wrong the simulation is
 The same program plays what `scenewatch bench cameras` measured on one machine of two cores: everything in one process, without people and
 things. The median of {seeds} seeds.
 """
+SAFE: Final = """\
+Words come later than it says: a job is given two cores at once, and what a recogniser does on one of them alone is not known.
+How many cameras keep up is on the safe side: that larger batches cost less is not counted on. On several machines nothing was measured."""
 ASSUMED: Final = """## What is assumed
 
 - Costs add up, and grow in proportion to cameras, pictures and speech; larger batches make them less, which is not counted on. A stream of
@@ -159,9 +162,7 @@ def _checked(checked: Mapping[str, float]) -> Iterator[str]:
         simulated, measured = checked[f"simulated_{name}"], checked[f"measured_{name}"]
         yield f"| {words} | {rounded(simulated)} | {rounded(measured)} | {checked[f'{name}_error']:+.0%} |"
     yield ""
-    yield "Words come later than it says: a job is given two cores at once, and what a recogniser does on one of them alone is not known."
-    yield "How many cameras keep up is on the safe side: that larger batches cost less is not counted on. On several machines nothing"
-    yield "was measured."
+    yield SAFE
 
 
 def _assumed() -> Iterator[str]:
