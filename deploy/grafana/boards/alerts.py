@@ -38,12 +38,29 @@ FOUND = Row(
     title="What is found",
     panels=(
         numbers(
-            Frame(title="Open now", says="Incidents that have begun and not ended, by kind.", width=6, height=8, steps=FEW_ARE_GOOD, unknown="no alert stage"),
-            now("sum by (kind) (scenewatch_incidents_open) > 0 or label_replace(sum(scenewatch_incidents_open), 'kind', 'all kinds', '', '')", "{{kind}}"),
+            Frame(
+                title="Open now",
+                says="Incidents that have begun and not ended, by kind.",
+                width=6,
+                height=8,
+                steps=FEW_ARE_GOOD,
+                unknown="no alert stage",
+            ),
+            now(
+                "sum by (kind) (scenewatch_incidents_open) > 0 or label_replace(sum(scenewatch_incidents_open), 'kind', 'all kinds', '', '')",
+                "{{kind}}",
+            ),
         ),
         by_severity(
             lines(
-                Frame(title="Incidents begin", says="How many incidents began each minute, by severity.", width=9, least=0, decimals=0, books=["AlarmStorm"]),
+                Frame(
+                    title="Incidents begin",
+                    says="How many incidents began each minute, by severity.",
+                    width=9,
+                    least=0,
+                    decimals=0,
+                    books=["AlarmStorm"],
+                ),
                 ask(f"sum by (severity) ({here('increase(scenewatch_camera_alerts_total[$__interval])')})", "{{severity}}"),
                 bars=True,
                 stacked=True,
@@ -176,7 +193,12 @@ LATENESS = Row(
             limit=True,
         ),
         buckets(
-            Frame(title="From capture to alert", says="Each minute's alerts by how late they were. Points are single alerts.", unit="s", books=BURNING),
+            Frame(
+                title="From capture to alert",
+                says="Each minute's alerts by how late they were. Points are single alerts.",
+                unit="s",
+                books=BURNING,
+            ),
             f"sum by (le) (increase({LATENCY}_bucket{CAUSED}[$__rate_interval]))",
             exemplars=True,
         ),
@@ -210,7 +232,14 @@ TOLD = Row(
             now('sum by (sink) (increase(scenewatch_deliveries_total{outcome="failed"}[$__range]))', "{{sink}}"),
         ),
         lines(
-            Frame(title="Deliveries", says="Alert events that each sink took each minute, and that were given up.", width=9, least=0, decimals=0, books=["SinkFailing"]),
+            Frame(
+                title="Deliveries",
+                says="Alert events that each sink took each minute, and that were given up.",
+                width=9,
+                least=0,
+                decimals=0,
+                books=["SinkFailing"],
+            ),
             ask("sum by (sink, outcome) (increase(scenewatch_deliveries_total[$__interval]))", "{{sink}}: {{outcome}}"),
             bars=True,
             stacked=True,

@@ -143,7 +143,13 @@ GIVES = Row(
             ask(f"sum by (reason) ({DROPPED})", "dropped: {{reason}}"),
         ),
         lines(
-            Frame(title="Sound", says="Seconds of sound captured and dropped a second: 1 is all of it.", unit="percentunit", least=0, books=["CameraSilent"]),
+            Frame(
+                title="Sound",
+                says="Seconds of sound captured and dropped a second: 1 is all of it.",
+                unit="percentunit",
+                least=0,
+                books=["CameraSilent"],
+            ),
             ask(f"sum({here('rate(scenewatch_sound_captured_seconds_total[$__rate_interval])')})", "captured"),
             ask(f"sum by (reason) ({here('rate(scenewatch_sound_dropped_seconds_total[$__rate_interval])')})", "dropped: {{reason}}"),
         ),
@@ -179,7 +185,13 @@ FOUND = Row(
     panels=(
         by_severity(
             lines(
-                Frame(title="Incidents begin", says="How many incidents began each minute, by severity.", least=0, decimals=0, books=["AlarmStorm"]),
+                Frame(
+                    title="Incidents begin",
+                    says="How many incidents began each minute, by severity.",
+                    least=0,
+                    decimals=0,
+                    books=["AlarmStorm"],
+                ),
                 ask(f"sum by (severity) ({here('increase(scenewatch_camera_alerts_total[$__interval])')})", "{{severity}}"),
                 bars=True,
                 stacked=True,
@@ -233,7 +245,15 @@ TRUST = Row(
             now(f"sum({here('increase(scenewatch_camera_alerts_total[1d])')})"),
         ),
         numbers(
-            Frame(title="Wanted in a day", says="The budget (alerts.budget).", width=4, height=4, decimals=1, unknown="no budget", books=["BudgetOverrun"]),
+            Frame(
+                title="Wanted in a day",
+                says="The budget (alerts.budget).",
+                width=4,
+                height=4,
+                decimals=1,
+                unknown="no budget",
+                books=["BudgetOverrun"],
+            ),
             now(f"max({here('scenewatch_alarm_budget_per_day')})"),
         ),
         numbers(
@@ -261,7 +281,13 @@ TRUST = Row(
             now(precision()),
         ),
         numbers(
-            Frame(title="What people said", says="Alerts called right and wrong, and incidents reported as missed.", width=8, height=4, unknown="nothing"),
+            Frame(
+                title="What people said",
+                says="Alerts called right and wrong, and incidents reported as missed.",
+                width=8,
+                height=4,
+                unknown="nothing",
+            ),
             now(f"sum by (verdict) ({here('scenewatch_feedback_total')})", "{{verdict}}"),
         ),
     ),

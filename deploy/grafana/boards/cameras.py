@@ -41,7 +41,13 @@ ALL = Row(
             ("camera", "site"),
             Column(name="Known", asks=SITES, hidden=True),
             Column(name="State", asks=state(), unit="none", mappings=CAMERA_STATES),
-            Column(name="Age", asks=f"time() - max by (camera) ({here('scenewatch_camera_last_packet_timestamp_seconds')})", unit="s", steps=OLD, decimals=0),
+            Column(
+                name="Age",
+                asks=f"time() - max by (camera) ({here('scenewatch_camera_last_packet_timestamp_seconds')})",
+                unit="s",
+                steps=OLD,
+                decimals=0,
+            ),
             Column(name="Pictures", asks=f"sum by (camera) ({here(f'rate({FRAMES})')})", unit="fps", decimals=1),
             Column(name="Wanted", asks=f"max by (camera) ({TARGET})", unit="fps", decimals=1),
             Column(
@@ -69,7 +75,12 @@ ALL = Row(
                 steps=((None, "text"), (1, "blue"), (20, "orange")),
                 decimals=0,
             ),
-            Column(name="Spoken", asks=f"time() - max by (camera) ({here('scenewatch_camera_speech_last_timestamp_seconds')})", unit="s", decimals=0),
+            Column(
+                name="Spoken",
+                asks=f"time() - max by (camera) ({here('scenewatch_camera_speech_last_timestamp_seconds')})",
+                unit="s",
+                decimals=0,
+            ),
             Column(name="Learning", asks=f"max by (camera) ({here('scenewatch_normality_learning')})", unit="none", mappings=YES_IS_NEWS),
             Column(name="Drifted", asks=f"max by (camera) ({here('scenewatch_normality_drift')})", unit="none", mappings=YES_IS_BAD),
             link=("camera", to_camera(OF_ROW)),

@@ -67,7 +67,12 @@ SAID = Row(
             now(f"max(sum by (instance) (rate({SPENT})))"),
         ),
         lines(
-            Frame(title="Utterances, by what became of them", says="Each minute. Only `accepted` become words; all others are counted and forgotten.", least=0, decimals=0),
+            Frame(
+                title="Utterances, by what became of them",
+                says="Each minute. Only `accepted` become words; all others are counted and forgotten.",
+                least=0,
+                decimals=0,
+            ),
             ask("sum by (outcome) (increase(scenewatch_utterances_total[$__interval]))", "{{outcome}}"),
             bars=True,
             stacked=True,
@@ -99,7 +104,10 @@ KEEPS_UP = Row(
                 least=0,
                 books=["RecogniserSlow"],
             ),
-            ask(f"sum by (instance) (rate({SPENT})) / (sum by (instance) (rate(scenewatch_speech_seconds_total[$__rate_interval])) > 0)", "{{instance}}"),
+            ask(
+                f"sum by (instance) (rate({SPENT})) / (sum by (instance) (rate(scenewatch_speech_seconds_total[$__rate_interval])) > 0)",
+                "{{instance}}",
+            ),
             ask("max by (instance) (scenewatch_transcription_realtime_factor)", "{{instance}}, last batch"),
             limit=True,
         ),
@@ -144,7 +152,12 @@ KEEPS_UP = Row(
             limit=True,
         ),
         buckets(
-            Frame(title="How late words are published", says="From the capture of the end of an utterance to its words on the bus.", unit="s", books=["RecogniserSlow"]),
+            Frame(
+                title="How late words are published",
+                says="From the capture of the end of an utterance to its words on the bus.",
+                unit="s",
+                books=["RecogniserSlow"],
+            ),
             'sum by (le) (increase(scenewatch_stage_delay_seconds_bucket{stage="transcribe"}[$__rate_interval]))',
         ),
     ),
@@ -163,7 +176,9 @@ WHERE = Row(
             ),
             ("camera", "site"),
             Column(name="Known", asks=SITES, hidden=True),
-            Column(name="Since", asks=f"time() - max by (camera) ({LAST})", unit="s", steps=((None, "green"), (86400, "yellow")), decimals=0),
+            Column(
+                name="Since", asks=f"time() - max by (camera) ({LAST})", unit="s", steps=((None, "green"), (86400, "yellow")), decimals=0
+            ),
             Column(
                 name="Sound",
                 asks=f"sum by (camera) ({here('rate(scenewatch_sound_captured_seconds_total[$__rate_interval])')})",
@@ -174,7 +189,15 @@ WHERE = Row(
             worst="Since",
         ),
         lines(
-            Frame(title="Sound", says="Seconds of sound captured a second: 1 is all of it.", unit="percentunit", height=9, least=0, of_data=[to_camera()], books=["CameraSilent"]),
+            Frame(
+                title="Sound",
+                says="Seconds of sound captured a second: 1 is all of it.",
+                unit="percentunit",
+                height=9,
+                least=0,
+                of_data=[to_camera()],
+                books=["CameraSilent"],
+            ),
             ask(f"sum by (camera) ({here('rate(scenewatch_sound_captured_seconds_total[$__rate_interval])')})", "{{camera}}"),
         ),
     ),
