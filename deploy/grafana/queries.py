@@ -34,6 +34,7 @@ NEEDS: Final = MappingProxyType(
         "scenewatch_normality_drift": "normality that has learned",
         'verdict=~"right|wrong"': "feedback",
         "ALERTS{": "rules",
+        "increase(scenewatch_camera_alerts_total[1m])": "an incident within a minute",
     }
 )
 """What must be there for questions with this in them to have answers; to all others a running system gives some."""

@@ -47,7 +47,8 @@ FOUND = Row(
                 unknown="no alert stage",
             ),
             now(
-                "sum by (kind) (scenewatch_incidents_open) > 0 or label_replace(sum(scenewatch_incidents_open), 'kind', 'all kinds', '', '')",
+                "sum by (kind) (scenewatch_incidents_open) > 0 "
+                "or label_replace(sum(scenewatch_incidents_open), 'kind', 'all kinds', '', '')",
                 "{{kind}}",
             ),
         ),
@@ -89,7 +90,10 @@ TRUST = Row(
         rows(
             Frame(
                 title="Cameras, most incidents first",
-                says="A day's incidents beside the budget and what its thresholds expect; what people said (scenewatch feedback); whether normality knows this camera.",
+                says=(
+                    "A day's incidents beside the budget and what its thresholds expect; what people said "
+                    "(scenewatch feedback); whether normality knows this camera."
+                ),
                 width=24,
                 height=9,
                 books=["BudgetOverrun", "NormalityDrift"],
@@ -120,7 +124,10 @@ TRUST = Row(
         lines(
             Frame(
                 title="Judged probable, by kind",
-                says="Share of judgements of each kind that were over 0.8. A kind that is probable for hours disturbs: raise alerts.rules.KIND.raise_at.",
+                says=(
+                    "Share of judgements of each kind that were over 0.8. A kind that is probable for "
+                    "hours disturbs: raise alerts.rules.KIND.raise_at."
+                ),
                 unit="percentunit",
                 width=8,
                 least=0,
@@ -153,7 +160,10 @@ LATENESS = Row(
         numbers(
             Frame(
                 title="Within 5 s",
-                says="Share of the alerts of this time range that came within 5 s of the capture of their newest input. The objective is 95 %.",
+                says=(
+                    "Share of the alerts of this time range that came within 5 s of the capture of "
+                    "their newest input. The objective is 95 %."
+                ),
                 unit="percentunit",
                 width=4,
                 height=8,
@@ -181,7 +191,7 @@ LATENESS = Row(
         lines(
             Frame(
                 title="From capture to alert, by kind",
-                says=f"95 of 100 alerts came within this time, over {RARE}. Points are single alerts: they lead to their camera. Dashed: the objective.",
+                says=f"95 of 100 alerts came within this time, over {RARE}. Points are single alerts. Dashed: the objective.",
                 unit="s",
                 width=10,
                 steps=LATE,

@@ -98,7 +98,7 @@ def _constants(addresses: Addresses) -> list[dashboard.ConstantVariable]:
     return made
 
 
-def _links(addresses: Addresses) -> list[dashboard.DashboardLink]:
+def _links(addresses: Addresses) -> list[Any]:
     boards = dashboard.DashboardLink("Boards").type(DashboardLinkType.DASHBOARDS).tags([TAG]).as_dropdown(True)
     found = [boards.keep_time(True).include_vars(True).icon("external link")]
     if addresses.console:

@@ -169,7 +169,10 @@ GIVES = Row(
         lines(
             Frame(
                 title="Windows judged",
-                says="Windows a second, by revision (0: picture and sound; 1: with words), and those that were closed by the end of patience, for a modality lagged.",
+                says=(
+                    "Windows a second, by revision (0: picture and sound; 1: with words), and those that were "
+                    "closed by the end of patience, for a modality lagged."
+                ),
                 unit="cps",
                 least=0,
                 links=[to_board("pipeline", "the pipeline")],
@@ -200,7 +203,10 @@ FOUND = Row(
         buckets(
             Frame(
                 title="How probable incidents were",
-                says="The highest probability of each window. A band that lies high day and night: this camera's alerts will be many and wrong.",
+                says=(
+                    "The highest probability of each window. A band that lies high day and night: "
+                    "this camera's alerts will be many and wrong."
+                ),
                 unit="percentunit",
             ),
             f"sum by (le) ({here('increase(scenewatch_camera_score_bucket[$__rate_interval])')})",

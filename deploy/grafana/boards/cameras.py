@@ -25,6 +25,7 @@ OLD = ((None, "green"), (10, "yellow"), (60, "red"))
 """Seconds without a packet: a source is reopened after 10 s, and away after a minute."""
 RATIO = ((None, "red"), (0.5, "orange"), (0.9, "green"))
 FRAMES = "scenewatch_frames_captured_total[$__rate_interval]"
+DROPPED = here("rate(scenewatch_frames_dropped_total[$__rate_interval])")
 TARGET = here("scenewatch_camera_target_frames_per_second")
 
 ALL = Row(
@@ -33,7 +34,10 @@ ALL = Row(
         rows(
             Frame(
                 title="Cameras",
-                says="The worst first. Age: since the last packet. Pictures: sampled a second, and what the configuration wants. Spoken: since somebody was last understood.",
+                says=(
+                    "The worst first. Age: since the last packet. Pictures: sampled a second, and what the "
+                    "configuration wants. Spoken: since somebody was last understood."
+                ),
                 width=24,
                 height=12,
                 books=["CameraOffline", "CameraFlapping"],
@@ -52,7 +56,7 @@ ALL = Row(
             Column(name="Wanted", asks=f"max by (camera) ({TARGET})", unit="fps", decimals=1),
             Column(
                 name="Left out",
-                asks=f"sum by (camera) ({here('rate(scenewatch_frames_dropped_total[$__rate_interval])')}) / sum by (camera) ({here(f'rate({FRAMES})')} > 0)",
+                asks=f"sum by (camera) ({DROPPED}) / sum by (camera) ({here(f'rate({FRAMES})')} > 0)",
                 unit="percentunit",
                 steps=LOST,
                 decimals=1,
@@ -110,7 +114,10 @@ GIVEN = Row(
         lines(
             Frame(
                 title="Pictures, of those wanted",
-                says="Pictures sampled a second, as a share of what the configuration wants (fps). Dashed: nine tenths. Cameras without picture are left out.",
+                says=(
+                    "Pictures sampled a second, as a share of what the configuration wants (fps). Dashed: "
+                    "nine tenths. Cameras without picture are left out."
+                ),
                 unit="percentunit",
                 steps=RATIO,
                 least=0,

@@ -95,7 +95,10 @@ READ = Row(
         rows(
             Frame(
                 title="Partitions, the furthest behind first",
-                says="What each stage has not taken yet, and how far it is behind. One partition alone: a camera that gives too much, or a process that hangs.",
+                says=(
+                    "What each stage has not taken yet, and how far it is behind. One partition alone: a "
+                    "camera that gives too much, or a process that hangs."
+                ),
                 width=12,
                 height=9,
                 books=["StageLagging"],

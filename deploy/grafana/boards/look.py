@@ -267,7 +267,10 @@ def rules_that_fire(cameras: str = "") -> Panel:
     """Prometheus' own alerts, each with its run book."""
     frame = Frame(
         title="Rules that fire",
-        says="Prometheus' own alerts now (deploy/prometheus/rules). Watchdog always fires: it proves that alerting works. A click on a name opens what to do.",
+        says=(
+            "Prometheus' own alerts now (deploy/prometheus/rules). Watchdog always fires: it proves "
+            "that alerting works. A click on a name opens what to do."
+        ),
         width=24,
         height=6,
         books=["Watchdog"],

@@ -95,7 +95,10 @@ COSTS = Row(
         lines(
             Frame(
                 title="Working time of stages",
-                says="Seconds a second that stages work on batches: where the time goes. Capture decodes outside of batches and is not in it.",
+                says=(
+                    "Seconds a second that stages work on batches: where the time goes. Capture "
+                    "decodes outside of batches and is not in it."
+                ),
                 unit="none",
                 least=0,
                 decimals=2,
@@ -112,11 +115,13 @@ COSTS = Row(
                 least=0,
             ),
             ask(
-                'sum(rate(scenewatch_stage_seconds_sum{stage="encode"}[$__rate_interval])) / sum(rate(scenewatch_encoded_total[$__rate_interval]))',
+                'sum(rate(scenewatch_stage_seconds_sum{stage="encode"}[$__rate_interval]))'
+                " / sum(rate(scenewatch_encoded_total[$__rate_interval]))",
                 "encode, an item",
             ),
             ask(
-                'sum(rate(scenewatch_stage_seconds_sum{stage="fuse"}[$__rate_interval])) / sum(rate(scenewatch_windows_scored_total[$__rate_interval]))',
+                'sum(rate(scenewatch_stage_seconds_sum{stage="fuse"}[$__rate_interval]))'
+                " / sum(rate(scenewatch_windows_scored_total[$__rate_interval]))",
                 "fuse, a window",
             ),
         ),
@@ -170,7 +175,10 @@ GPU = Row(
         lines(
             Frame(
                 title="GPU computes",
-                says="Share of the last second in which each GPU computed. Low while a stage is behind: its batches are too small, or decoding is the wall. Empty without a GPU.",
+                says=(
+                    "Share of the last second in which each GPU computed. Low while a stage is behind: its batches "
+                    "are too small, or decoding is the wall. Empty without a GPU."
+                ),
                 unit="percentunit",
                 width=9,
                 steps=BUSY,

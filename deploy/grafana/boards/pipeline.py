@@ -36,7 +36,7 @@ BEHIND = Row(
             Frame(
                 title="Stages",
                 says=(
-                    "The furthest behind first. Behind: capture of the newest record it took, to now. Busy: the share of time its processes work (1 a process is all). "
+                    "The furthest behind first. Behind: capture of the newest record it took, to now. Busy: the share of time its processes work. "
                     "Late: 95 of 100 results are published within this time of the capture of their newest input."
                 ),
                 width=24,
@@ -83,7 +83,10 @@ BEHIND = Row(
         lines(
             Frame(
                 title="How far each stage is behind",
-                says="Seconds between the capture of the newest record that it took and now, of its slowest partition. Dashed: where the ladder begins.",
+                says=(
+                    "Seconds between the capture of the newest record that it took and now, of its "
+                    "slowest partition. Dashed: where the ladder begins."
+                ),
                 unit="s",
                 steps=LAG,
                 least=0,
@@ -112,7 +115,10 @@ GIVEN_UP = Row(
         timeline(
             Frame(
                 title="The ladder",
-                says="What live sources of each capture process give. It goes down while a stage is too far behind, and up again by itself (docs/pressure.md).",
+                says=(
+                    "What live sources of each capture process give. It goes down while a stage is too far "
+                    "behind, and up again by itself (docs/pressure.md)."
+                ),
                 unit="none",
                 width=18,
                 height=5,
@@ -161,7 +167,10 @@ GIVEN_UP = Row(
         lines(
             Frame(
                 title="Sound left out",
-                says="Seconds of sound a second that were dropped, by reason: given up last of all. `not judged`: under pressure, transcribed alone.",
+                says=(
+                    "Seconds of sound a second that were dropped, by reason: given up last of all. `not "
+                    "judged`: under pressure, transcribed alone."
+                ),
                 unit="s",
                 width=8,
                 least=0,
@@ -188,7 +197,10 @@ WORKING = Row(
         lines(
             Frame(
                 title="Busy",
-                says="The share of time in which each process of a stage works on a batch. Near 1 it has no time left: start another (docs/kafka.md).",
+                says=(
+                    "The share of time in which each process of a stage works on a batch. Near 1 it has "
+                    "no time left: start another (docs/kafka.md)."
+                ),
                 unit="percentunit",
                 width=8,
                 steps=BUSY,
@@ -238,7 +250,10 @@ WORKING = Row(
         lines(
             Frame(
                 title="How late, by stage",
-                says="95 of 100 results are published within this time of the capture of their newest input. Dashed: the objective for alerts.",
+                says=(
+                    "95 of 100 results are published within this time of the capture of their newest "
+                    "input. Dashed: the objective for alerts."
+                ),
                 unit="s",
                 steps=LATE,
                 least=0,

@@ -30,7 +30,10 @@ SAID = Row(
         numbers(
             Frame(
                 title="Not believed",
-                says="Share of this time range's utterances that the guard rejected. Noise and music raise it; much of it at a quiet place means a bad microphone.",
+                says=(
+                    "Share of this time range's utterances that the guard rejected. Noise and music raise it; "
+                    "much of it at a quiet place means a bad microphone."
+                ),
                 unit="percentunit",
                 width=6,
                 height=4,
@@ -80,7 +83,10 @@ SAID = Row(
         lines(
             Frame(
                 title="Why the guard did not believe",
-                says="Each minute. `no_speech`: the recogniser doubts that anybody spoke; `repetition`: the same words again and again; `too_fast`: more than anybody can say.",
+                says=(
+                    "Each minute. `no_speech`: the recogniser doubts that anybody spoke; `repetition`: the same "
+                    "words again and again; `too_fast`: more than anybody can say."
+                ),
                 least=0,
                 decimals=0,
             ),
@@ -97,7 +103,9 @@ KEEPS_UP = Row(
         lines(
             Frame(
                 title="Time for a second of speech",
-                says="Seconds that a recogniser takes for a second of speech. Over 1, one voice that never pauses is more than it can take.",
+                says=(
+                    "Seconds that a recogniser takes for a second of speech. Over 1, one voice that never pauses is more than it can take."
+                ),
                 unit="s",
                 width=8,
                 steps=SLOW,
@@ -141,7 +149,7 @@ KEEPS_UP = Row(
         lines(
             Frame(
                 title="From the end of words to alert, by kind",
-                says=f"95 of 100 alerts with words came within this time of the end of the utterance, over {RARE}. Points are single alerts.",
+                says=f"95 of 100 alerts with words came so soon after the end of the utterance, over {RARE}. Points are single alerts.",
                 unit="s",
                 steps=LATE,
                 least=0,
@@ -169,7 +177,10 @@ WHERE = Row(
         rows(
             Frame(
                 title="Since somebody was understood",
-                says="The longest silence first. A camera where people speak and nobody has been understood for a day: look at its microphone.",
+                says=(
+                    "The longest silence first. A camera where people speak and nobody has been "
+                    "understood for a day: look at its microphone."
+                ),
                 width=12,
                 height=9,
                 books=["SilenceTooLong", "CameraSilent"],
