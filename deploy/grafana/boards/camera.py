@@ -55,7 +55,7 @@ NOW = Row(
                 unknown="nothing yet",
                 books=["CameraOffline"],
             ),
-            now(f"time() - max({here('scenewatch_camera_last_packet_timestamp_seconds')})"),
+            now(f"clamp_min(time() - max({here('scenewatch_camera_last_packet_timestamp_seconds')}), 0)"),
         ),
         numbers(
             Frame(
@@ -82,7 +82,7 @@ NOW = Row(
                 unknown="nobody yet",
                 books=["SilenceTooLong"],
             ),
-            now(f"time() - max({here('scenewatch_camera_speech_last_timestamp_seconds')})"),
+            now(f"clamp_min(time() - max({here('scenewatch_camera_speech_last_timestamp_seconds')}), 0)"),
         ),
         numbers(
             Frame(

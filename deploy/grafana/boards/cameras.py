@@ -47,7 +47,7 @@ ALL = Row(
             Column(name="State", asks=state(), unit="none", mappings=CAMERA_STATES),
             Column(
                 name="Age",
-                asks=f"time() - max by (camera) ({here('scenewatch_camera_last_packet_timestamp_seconds')})",
+                asks=f"clamp_min(time() - max by (camera) ({here('scenewatch_camera_last_packet_timestamp_seconds')}), 0)",
                 unit="s",
                 steps=OLD,
                 decimals=0,
@@ -81,7 +81,7 @@ ALL = Row(
             ),
             Column(
                 name="Spoken",
-                asks=f"time() - max by (camera) ({here('scenewatch_camera_speech_last_timestamp_seconds')})",
+                asks=f"clamp_min(time() - max by (camera) ({here('scenewatch_camera_speech_last_timestamp_seconds')}), 0)",
                 unit="s",
                 decimals=0,
             ),
@@ -137,7 +137,7 @@ GIVEN = Row(
                 of_data=[to_camera()],
                 books=["CameraOffline"],
             ),
-            ask(f"time() - max by (camera) ({here('scenewatch_camera_last_packet_timestamp_seconds')})", "{{camera}}"),
+            ask(f"clamp_min(time() - max by (camera) ({here('scenewatch_camera_last_packet_timestamp_seconds')}), 0)", "{{camera}}"),
             limit=True,
         ),
         lines(

@@ -36,7 +36,7 @@ BEHIND = Row(
             Frame(
                 title="Stages",
                 says=(
-                    "The furthest behind first. Behind: capture of the newest record it took, to now. Busy: the share of time its processes work. "
+                    "The furthest behind first. Behind: from capture of its newest record to now. Busy: share of time at work. "
                     "Late: 95 of 100 results are published within this time of the capture of their newest input."
                 ),
                 width=24,

@@ -188,7 +188,11 @@ WHERE = Row(
             ("camera", "site"),
             Column(name="Known", asks=SITES, hidden=True),
             Column(
-                name="Since", asks=f"time() - max by (camera) ({LAST})", unit="s", steps=((None, "green"), (86400, "yellow")), decimals=0
+                name="Since",
+                asks=f"clamp_min(time() - max by (camera) ({LAST}), 0)",
+                unit="s",
+                steps=((None, "green"), (86400, "yellow")),
+                decimals=0,
             ),
             Column(
                 name="Sound",
