@@ -8,7 +8,7 @@ itself; a test holds the bytes together with its own, so a version that keeps it
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, Final
 
@@ -19,6 +19,8 @@ from prometheus_client.utils import floatToGoString
 CONTENT_TYPE: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 ASKED: Final = "application/openmetrics-text"
 """In an Accept header."""
+number: Final[Callable[[float], str]] = floatToGoString
+"""A value as Prometheus writes it."""
 KNOWN: Final = 1 << 16
 """Label sets whose words are kept."""
 
@@ -48,7 +50,7 @@ def _instrument(instrument: Any) -> Iterator[str]:
     else:
         shown = f"{name}_total" if isinstance(instrument, Counter) else name
         for labels, child in children:
-            yield f"{_head(shown, names, labels)} {floatToGoString(child._value.get())}\n"  # noqa: SLF001
+            yield f"{_head(shown, names, labels)} {number(child._value.get())}\n"  # noqa: SLF001
 
 
 def _histogram(child: Any, heads: tuple[str, ...]) -> Iterator[str]:
@@ -56,15 +58,15 @@ def _histogram(child: Any, heads: tuple[str, ...]) -> Iterator[str]:
     for head, bucket in zip(heads, child._buckets, strict=False):  # noqa: SLF001
         total += bucket.get()
         exemplar = bucket.get_exemplar()
-        yield f"{head} {floatToGoString(total)}{_exemplar(exemplar) if exemplar else ''}\n"
-    yield f"{heads[-2]} {floatToGoString(total)}\n{heads[-1]} {floatToGoString(child._sum.get())}\n"  # noqa: SLF001
+        yield f"{head} {number(total)}{_exemplar(exemplar) if exemplar else ''}\n"
+    yield f"{heads[-2]} {number(total)}\n{heads[-1]} {number(child._sum.get())}\n"  # noqa: SLF001
 
 
 def _family(family: Metric) -> Iterator[str]:
     """A family that a collector makes anew each time."""
     yield _title(family.name, family.documentation, family.type)
     for sample in family.samples:
-        yield f"{_head(sample.name, (*sample.labels,), (*sample.labels.values(),))} {floatToGoString(sample.value)}\n"
+        yield f"{_head(sample.name, (*sample.labels,), (*sample.labels.values(),))} {number(sample.value)}\n"
 
 
 def _title(name: str, documentation: str, kind: str) -> str:
@@ -80,7 +82,7 @@ def _head(name: str, names: tuple[str, ...], values: tuple[str, ...]) -> str:
 @lru_cache(KNOWN)
 def _heads(name: str, bounds: tuple[float, ...], names: tuple[str, ...], values: tuple[str, ...]) -> tuple[str, ...]:
     """What stands before each value of a histogram: its buckets, count and sum."""
-    buckets = (_head(f"{name}_bucket", (*names, "le"), (*values, floatToGoString(bound))) for bound in (*bounds, math.inf))
+    buckets = (_head(f"{name}_bucket", (*names, "le"), (*values, number(bound))) for bound in (*bounds, math.inf))
     return (*buckets, *(_head(name + suffix, names, values) for suffix in ("_count", "_sum")))
 
 
@@ -90,7 +92,7 @@ def _labelled(labels: dict[str, str]) -> str:
 
 def _exemplar(exemplar: Exemplar) -> str:
     at = "" if exemplar.timestamp is None else f" {exemplar.timestamp}"
-    return f" # {_labelled(exemplar.labels)} {floatToGoString(exemplar.value)}{at}"
+    return f" # {_labelled(exemplar.labels)} {number(exemplar.value)}{at}"
 
 
 def _escaped(text: str) -> str:

@@ -63,7 +63,7 @@ class Metrics:
     """The counters, gauges and histograms of one process, on a registry of their own."""
 
     def __init__(self, registry: CollectorRegistry | None = None, max_cameras: int = 200) -> None:
-        disable_created_metrics()  # they would double the series of every counter
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the series of every counter
         self.registry = registry or CollectorRegistry()
         self.board = Board()
         """How far the stages of this process are behind."""
@@ -142,6 +142,7 @@ class Metrics:
 
     def _of_alerts(self) -> None:
         counter, gauge, histogram = self._counter, self._gauge, self._histogram
+        self.shadow = counter("shadow_judgements", "Windows that a network or its shadow finds alarming.", "kind", "agreement")
         self.alerts = counter("alerts", "Alert events.", "kind", "severity", "phase")
         self.camera_alerts = counter("camera_alerts", "Incidents that began.", "camera", "severity")
         self.incidents_open = gauge("incidents_open", "Incidents that are open now.", "kind")

@@ -32,6 +32,8 @@ from monitor.messages import Alert, Embedding, Frame, Mark, Message, Modality, S
 
 KEPT: Final = 64
 """Followed records of a camera that a stage remembers as possible inputs."""
+ANSWER_S: Final = 3.0
+"""A collector may take so long: what it does not take is lost, and holds up nobody, not even the end of a process."""
 CLOSE_S: Final = 1e-6
 """Spans of time that touch do not overlap."""
 STAGES: Final = {
@@ -213,19 +215,29 @@ def provider(settings: config.Tracing) -> TracerProvider:
     """What samples spans and sends them to the configured endpoint, in a thread of its own."""
     resource = Resource.create({"service.name": "scenewatch", "service.version": version("scenewatch")})
     made = TracerProvider(sampler=ParentBased(TraceIdRatioBased(settings.sample)), resource=resource)
-    made.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.endpoint)))
+    made.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.endpoint, timeout=ANSWER_S)))
     return made
 
 
 def _inputs(reader: Reader, output: Stamped) -> list[Seen]:
-    """What is followed of an output's camera and time, the newest last; an encoder's outputs are of one modality."""
-    modality = output.modality if isinstance(output, Embedding) else None
-    overlapping = (
+    """What is followed of an output's camera and time: the newest last, before it what ends later than the output."""
+    found = [
         seen
         for seen in reader.cameras.get(output.camera, ())
-        if seen.at < output.until - CLOSE_S and seen.until > output.at + CLOSE_S and (modality is None or seen.modality is modality)
-    )
-    return sorted(overlapping, key=lambda seen: seen.until)
+        if seen.at < output.until - CLOSE_S and seen.until > output.at + CLOSE_S and _feeds(seen.modality, output)
+    ]
+    return sorted(found, key=lambda seen: (seen.until <= output.until + CLOSE_S, seen.until))
+
+
+def _feeds(modality: Modality | None, output: Stamped) -> bool:
+    """Whether an output comes of such inputs: encoders keep modalities apart, phrases are found in words, other alerts in scores."""
+    match output:
+        case Embedding():
+            return modality is output.modality
+        case Alert(kind=kind):
+            return modality is (Modality.TEXT if kind.startswith("phrase:") else None)
+        case _:
+            return True
 
 
 def _modality(message: Stamped) -> Modality | None:

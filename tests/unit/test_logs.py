@@ -1,7 +1,9 @@
+import asyncio
 import io
 import json
 import logging
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from monitor import logs
 from monitor.logs import redact
+from workers.lifecycle import supervise
 
 SECRETS = st.text(st.characters(codec="utf-8", exclude_categories=("Z", "C"), exclude_characters="\"'<>"), min_size=4, max_size=20)
 HOSTS = st.sampled_from(["10.0.0.7", "cam.example:8554", "[::1]:554"])
@@ -113,6 +116,27 @@ def test_no_log_line_shows_a_credential(as_json: bool, capsys: pytest.CaptureFix
     assert err.count("***") >= 3
     if as_json:
         assert json.loads(err.splitlines()[0])["source"] == "rtsp://***@cam/1"
+
+
+async def test_every_line_of_a_stage_says_its_stage_from_its_threads_too(capsys: pytest.CaptureFixture[str]) -> None:
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+
+    async def stage() -> None:
+        structlog.get_logger().info("in the loop")
+        with ThreadPoolExecutor(1, "encode", logs.named("encode")) as thread:
+            await asyncio.get_running_loop().run_in_executor(thread, structlog.get_logger().info, "in a thread")
+
+    try:
+        logs.configure("info", json=True)
+        await asyncio.create_task(supervise("encode", stage))
+        structlog.get_logger().info("elsewhere")
+        err = capsys.readouterr().err
+    finally:
+        root.handlers[:], root.level = before
+        structlog.reset_defaults()
+    said = {line["event"]: line.get("stage") for line in map(json.loads, err.splitlines())}
+    assert said == {"in the loop": "encode", "in a thread": "encode", "elsewhere": None}
 
 
 def test_logging_goes_to_standard_error() -> None:
