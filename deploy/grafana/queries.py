@@ -33,6 +33,7 @@ NEEDS: Final = MappingProxyType(
         "scenewatch_alarms_expected_": "alerts.budget, for hours",
         "scenewatch_normality_drift": "normality that has learned",
         'verdict=~"right|wrong"': "feedback",
+        "scenewatch_shadow_": "models.shadow",
         "ALERTS{": "rules",
         "increase(scenewatch_camera_alerts_total[1m])": "an incident within a minute",
     }

@@ -143,6 +143,25 @@ COSTS = Row(
     ),
 )
 
+SHADOW = Row(
+    title="Another network beside it, where one is tried (models.shadow)",
+    panels=(
+        lines(
+            Frame(
+                title="Where the network and its shadow agree",
+                says="Windows each minute that either finds alarming, by kind and whether both do. Empty without a shadow; `scenewatch shadow` compares them.",
+                width=24,
+                least=0,
+                decimals=0,
+                unknown="no shadow",
+            ),
+            ask("sum by (kind, agreement) (increase(scenewatch_shadow_judgements_total[$__interval]))", "{{kind}}: {{agreement}}"),
+            bars=True,
+            stacked=True,
+        ),
+    ),
+)
+
 GPU = Row(
     title="GPUs, where there are any",
     panels=(
@@ -195,6 +214,6 @@ BOARD = Board(
     name="models",
     title="Models and cost",
     says="Which models run, on what, and what everything costs.",
-    rows=(RUNS, COSTS, GPU),
+    rows=(RUNS, COSTS, SHADOW, GPU),
     variables=(),
 )
