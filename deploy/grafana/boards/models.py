@@ -149,7 +149,7 @@ SHADOW = Row(
         lines(
             Frame(
                 title="Where the network and its shadow agree",
-                says="Windows each minute that either finds alarming, by kind and whether both do. Empty without a shadow; `scenewatch shadow` compares them.",
+                says="Windows each minute that either finds alarming. Empty without a shadow; `scenewatch shadow` compares them.",
                 width=24,
                 least=0,
                 decimals=0,
