@@ -19,10 +19,10 @@ VARIABLES: Final = MappingProxyType(
         "stage": ".*",
         "__rate_interval": "1m",
         "__range": "5m",
-        "__interval": "15s",
+        "__interval": "1m",
     }
 )
-"""Wide values, so that whatever is there is found."""
+"""Wide values, so that whatever is there is found. Where $__interval is used, a panel asks for a minute at least."""
 
 NEEDS: Final = MappingProxyType(
     {
@@ -30,10 +30,15 @@ NEEDS: Final = MappingProxyType(
         "scenewatch_broker_": "kafka://",
         "scenewatch_spool_": "kafka://",
         "scenewatch_alarm_budget_": "alerts.budget",
-        "scenewatch_alarms_expected_": "alerts.budget",
+        "scenewatch_alarms_expected_": "alerts.budget, for hours",
+        "scenewatch_normality_drift": "normality that has learned",
+        'verdict=~"right|wrong"': "feedback",
+        "scenewatch_shadow_": "models.shadow",
+        "ALERTS{": "rules",
+        "increase(scenewatch_camera_alerts_total[1m])": "an incident within a minute",
     }
 )
-"""What must be there for metrics that begin so to have values; of all others a running system gives some."""
+"""What must be there for questions with this in them to have answers; to all others a running system gives some."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +51,7 @@ class Panel:
     expressions: tuple[str, ...]
     """PromQL, without variables."""
     needs: frozenset[str] = frozenset()
-    """What must be there for it to show anything (see NEEDS)."""
+    """What must be there for it to show everything (see NEEDS)."""
 
 
 def panels(folder: Path = DASHBOARDS) -> Iterator[Panel]:
@@ -78,7 +83,11 @@ def substituted(expression: str) -> str:
     return re.sub(r"\$\{(\w+)(?::\w+)?\}|\$(\w+)", lambda found: VARIABLES[found[1] or found[2]], expression)
 
 
+def needs(expression: str) -> frozenset[str]:
+    """What must be there for one question to have an answer; nothing for most."""
+    return frozenset(what for part, what in NEEDS.items() if part in expression)
+
+
 def _panel(board: str, title: str, expressions: list[str]) -> Panel:
-    text = " ".join(expressions)
-    needs = frozenset(what for prefix, what in NEEDS.items() if prefix in text)
-    return Panel(board=board, title=title, expressions=tuple(map(substituted, expressions)), needs=needs)
+    every = frozenset(what for expression in expressions for what in needs(expression))
+    return Panel(board=board, title=title, expressions=tuple(map(substituted, expressions)), needs=every)

@@ -38,12 +38,30 @@ FOUND = Row(
     title="What is found",
     panels=(
         numbers(
-            Frame(title="Open now", says="Incidents that have begun and not ended, by kind.", width=6, height=8, steps=FEW_ARE_GOOD, unknown="no alert stage"),
-            now("sum by (kind) (scenewatch_incidents_open) > 0 or label_replace(sum(scenewatch_incidents_open), 'kind', 'all kinds', '', '')", "{{kind}}"),
+            Frame(
+                title="Open now",
+                says="Incidents that have begun and not ended, by kind.",
+                width=6,
+                height=8,
+                steps=FEW_ARE_GOOD,
+                unknown="no alert stage",
+            ),
+            now(
+                "sum by (kind) (scenewatch_incidents_open) > 0 "
+                "or label_replace(sum(scenewatch_incidents_open), 'kind', 'all kinds', '', '')",
+                "{{kind}}",
+            ),
         ),
         by_severity(
             lines(
-                Frame(title="Incidents begin", says="How many incidents began each minute, by severity.", width=9, least=0, decimals=0, books=["AlarmStorm"]),
+                Frame(
+                    title="Incidents begin",
+                    says="How many incidents began each minute, by severity.",
+                    width=9,
+                    least=0,
+                    decimals=0,
+                    books=["AlarmStorm"],
+                ),
                 ask(f"sum by (severity) ({here('increase(scenewatch_camera_alerts_total[$__interval])')})", "{{severity}}"),
                 bars=True,
                 stacked=True,
@@ -72,7 +90,10 @@ TRUST = Row(
         rows(
             Frame(
                 title="Cameras, most incidents first",
-                says="A day's incidents beside the budget and what its thresholds expect; what people said (scenewatch feedback); whether normality knows this camera.",
+                says=(
+                    "A day's incidents beside the budget and what its thresholds expect; what people said "
+                    "(scenewatch feedback); whether normality knows this camera."
+                ),
                 width=24,
                 height=9,
                 books=["BudgetOverrun", "NormalityDrift"],
@@ -103,7 +124,10 @@ TRUST = Row(
         lines(
             Frame(
                 title="Judged probable, by kind",
-                says="Share of judgements of each kind that were over 0.8. A kind that is probable for hours disturbs: raise alerts.rules.KIND.raise_at.",
+                says=(
+                    "Share of judgements of each kind that were over 0.8. A kind that is probable for "
+                    "hours disturbs: raise alerts.rules.KIND.raise_at."
+                ),
                 unit="percentunit",
                 width=8,
                 least=0,
@@ -136,7 +160,10 @@ LATENESS = Row(
         numbers(
             Frame(
                 title="Within 5 s",
-                says="Share of the alerts of this time range that came within 5 s of the capture of their newest input. The objective is 95 %.",
+                says=(
+                    "Share of the alerts of this time range that came within 5 s of the capture of "
+                    "their newest input. The objective is 95 %."
+                ),
                 unit="percentunit",
                 width=4,
                 height=8,
@@ -164,7 +191,7 @@ LATENESS = Row(
         lines(
             Frame(
                 title="From capture to alert, by kind",
-                says=f"95 of 100 alerts came within this time, over {RARE}. Points are single alerts: they lead to their camera. Dashed: the objective.",
+                says=f"95 of 100 alerts came within this time, over {RARE}. Points are single alerts. Dashed: the objective.",
                 unit="s",
                 width=10,
                 steps=LATE,
@@ -176,7 +203,12 @@ LATENESS = Row(
             limit=True,
         ),
         buckets(
-            Frame(title="From capture to alert", says="Each minute's alerts by how late they were. Points are single alerts.", unit="s", books=BURNING),
+            Frame(
+                title="From capture to alert",
+                says="Each minute's alerts by how late they were. Points are single alerts.",
+                unit="s",
+                books=BURNING,
+            ),
             f"sum by (le) (increase({LATENCY}_bucket{CAUSED}[$__rate_interval]))",
             exemplars=True,
         ),
@@ -210,7 +242,14 @@ TOLD = Row(
             now('sum by (sink) (increase(scenewatch_deliveries_total{outcome="failed"}[$__range]))', "{{sink}}"),
         ),
         lines(
-            Frame(title="Deliveries", says="Alert events that each sink took each minute, and that were given up.", width=9, least=0, decimals=0, books=["SinkFailing"]),
+            Frame(
+                title="Deliveries",
+                says="Alert events that each sink took each minute, and that were given up.",
+                width=9,
+                least=0,
+                decimals=0,
+                books=["SinkFailing"],
+            ),
             ask("sum by (sink, outcome) (increase(scenewatch_deliveries_total[$__interval]))", "{{sink}}: {{outcome}}"),
             bars=True,
             stacked=True,

@@ -98,7 +98,7 @@ def _constants(addresses: Addresses) -> list[dashboard.ConstantVariable]:
     return made
 
 
-def _links(addresses: Addresses) -> list[dashboard.DashboardLink]:
+def _links(addresses: Addresses) -> list[Any]:
     boards = dashboard.DashboardLink("Boards").type(DashboardLinkType.DASHBOARDS).tags([TAG]).as_dropdown(True)
     found = [boards.keep_time(True).include_vars(True).icon("external link")]
     if addresses.console:
@@ -110,7 +110,11 @@ def _links(addresses: Addresses) -> list[dashboard.DashboardLink]:
 def _rules_fire() -> dashboard.AnnotationQuery:
     rules = dashboard.AnnotationQuery().name("Rules that fire").datasource(DATASOURCE).icon_color("red").enable(True)
     rules = rules.expr('ALERTS{alertname!="Watchdog", alertstate="firing"}').step("30s")
-    return rules.title_format("{{alertname}}").text_format("{{severity}} {{site}} {{camera}} {{stage}} {{instance}}").tag_keys("alertname,severity")
+    return (
+        rules.title_format("{{alertname}}")
+        .text_format("{{severity}} {{site}} {{camera}} {{stage}} {{instance}}")
+        .tag_keys("alertname,severity")
+    )
 
 
 def _incidents(variables: Sequence[str]) -> dashboard.AnnotationQuery:
@@ -125,5 +129,3 @@ def _above(found: Any) -> Any:
     if isinstance(found, dict):
         return {key: _above(value) for key, value in found.items() if key != "placement" or value != "inControlsMenu"}
     return [_above(item) for item in found] if isinstance(found, list) else found
-
-

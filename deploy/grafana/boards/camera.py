@@ -55,7 +55,7 @@ NOW = Row(
                 unknown="nothing yet",
                 books=["CameraOffline"],
             ),
-            now(f"time() - max({here('scenewatch_camera_last_packet_timestamp_seconds')})"),
+            now(f"clamp_min(time() - max({here('scenewatch_camera_last_packet_timestamp_seconds')}), 0)"),
         ),
         numbers(
             Frame(
@@ -82,7 +82,7 @@ NOW = Row(
                 unknown="nobody yet",
                 books=["SilenceTooLong"],
             ),
-            now(f"time() - max({here('scenewatch_camera_speech_last_timestamp_seconds')})"),
+            now(f"clamp_min(time() - max({here('scenewatch_camera_speech_last_timestamp_seconds')}), 0)"),
         ),
         numbers(
             Frame(
@@ -143,7 +143,13 @@ GIVES = Row(
             ask(f"sum by (reason) ({DROPPED})", "dropped: {{reason}}"),
         ),
         lines(
-            Frame(title="Sound", says="Seconds of sound captured and dropped a second: 1 is all of it.", unit="percentunit", least=0, books=["CameraSilent"]),
+            Frame(
+                title="Sound",
+                says="Seconds of sound captured and dropped a second: 1 is all of it.",
+                unit="percentunit",
+                least=0,
+                books=["CameraSilent"],
+            ),
             ask(f"sum({here('rate(scenewatch_sound_captured_seconds_total[$__rate_interval])')})", "captured"),
             ask(f"sum by (reason) ({here('rate(scenewatch_sound_dropped_seconds_total[$__rate_interval])')})", "dropped: {{reason}}"),
         ),
@@ -163,7 +169,10 @@ GIVES = Row(
         lines(
             Frame(
                 title="Windows judged",
-                says="Windows a second, by revision (0: picture and sound; 1: with words), and those that were closed by the end of patience, for a modality lagged.",
+                says=(
+                    "Windows a second, by revision (0: picture and sound; 1: with words), and those that were "
+                    "closed by the end of patience, for a modality lagged."
+                ),
                 unit="cps",
                 least=0,
                 links=[to_board("pipeline", "the pipeline")],
@@ -179,7 +188,13 @@ FOUND = Row(
     panels=(
         by_severity(
             lines(
-                Frame(title="Incidents begin", says="How many incidents began each minute, by severity.", least=0, decimals=0, books=["AlarmStorm"]),
+                Frame(
+                    title="Incidents begin",
+                    says="How many incidents began each minute, by severity.",
+                    least=0,
+                    decimals=0,
+                    books=["AlarmStorm"],
+                ),
                 ask(f"sum by (severity) ({here('increase(scenewatch_camera_alerts_total[$__interval])')})", "{{severity}}"),
                 bars=True,
                 stacked=True,
@@ -188,7 +203,10 @@ FOUND = Row(
         buckets(
             Frame(
                 title="How probable incidents were",
-                says="The highest probability of each window. A band that lies high day and night: this camera's alerts will be many and wrong.",
+                says=(
+                    "The highest probability of each window. A band that lies high day and night: "
+                    "this camera's alerts will be many and wrong."
+                ),
                 unit="percentunit",
             ),
             f"sum by (le) ({here('increase(scenewatch_camera_score_bucket[$__rate_interval])')})",
@@ -233,7 +251,15 @@ TRUST = Row(
             now(f"sum({here('increase(scenewatch_camera_alerts_total[1d])')})"),
         ),
         numbers(
-            Frame(title="Wanted in a day", says="The budget (alerts.budget).", width=4, height=4, decimals=1, unknown="no budget", books=["BudgetOverrun"]),
+            Frame(
+                title="Wanted in a day",
+                says="The budget (alerts.budget).",
+                width=4,
+                height=4,
+                decimals=1,
+                unknown="no budget",
+                books=["BudgetOverrun"],
+            ),
             now(f"max({here('scenewatch_alarm_budget_per_day')})"),
         ),
         numbers(
@@ -261,7 +287,13 @@ TRUST = Row(
             now(precision()),
         ),
         numbers(
-            Frame(title="What people said", says="Alerts called right and wrong, and incidents reported as missed.", width=8, height=4, unknown="nothing"),
+            Frame(
+                title="What people said",
+                says="Alerts called right and wrong, and incidents reported as missed.",
+                width=8,
+                height=4,
+                unknown="nothing",
+            ),
             now(f"sum by (verdict) ({here('scenewatch_feedback_total')})", "{{verdict}}"),
         ),
     ),

@@ -25,6 +25,7 @@ OLD = ((None, "green"), (10, "yellow"), (60, "red"))
 """Seconds without a packet: a source is reopened after 10 s, and away after a minute."""
 RATIO = ((None, "red"), (0.5, "orange"), (0.9, "green"))
 FRAMES = "scenewatch_frames_captured_total[$__rate_interval]"
+DROPPED = here("rate(scenewatch_frames_dropped_total[$__rate_interval])")
 TARGET = here("scenewatch_camera_target_frames_per_second")
 
 ALL = Row(
@@ -33,7 +34,10 @@ ALL = Row(
         rows(
             Frame(
                 title="Cameras",
-                says="The worst first. Age: since the last packet. Pictures: sampled a second, and what the configuration wants. Spoken: since somebody was last understood.",
+                says=(
+                    "The worst first. Age: since the last packet. Pictures: sampled a second, and what the "
+                    "configuration wants. Spoken: since somebody was last understood."
+                ),
                 width=24,
                 height=12,
                 books=["CameraOffline", "CameraFlapping"],
@@ -41,12 +45,18 @@ ALL = Row(
             ("camera", "site"),
             Column(name="Known", asks=SITES, hidden=True),
             Column(name="State", asks=state(), unit="none", mappings=CAMERA_STATES),
-            Column(name="Age", asks=f"time() - max by (camera) ({here('scenewatch_camera_last_packet_timestamp_seconds')})", unit="s", steps=OLD, decimals=0),
+            Column(
+                name="Age",
+                asks=f"clamp_min(time() - max by (camera) ({here('scenewatch_camera_last_packet_timestamp_seconds')}), 0)",
+                unit="s",
+                steps=OLD,
+                decimals=0,
+            ),
             Column(name="Pictures", asks=f"sum by (camera) ({here(f'rate({FRAMES})')})", unit="fps", decimals=1),
             Column(name="Wanted", asks=f"max by (camera) ({TARGET})", unit="fps", decimals=1),
             Column(
                 name="Left out",
-                asks=f"sum by (camera) ({here('rate(scenewatch_frames_dropped_total[$__rate_interval])')}) / sum by (camera) ({here(f'rate({FRAMES})')} > 0)",
+                asks=f"sum by (camera) ({DROPPED}) / sum by (camera) ({here(f'rate({FRAMES})')} > 0)",
                 unit="percentunit",
                 steps=LOST,
                 decimals=1,
@@ -69,7 +79,12 @@ ALL = Row(
                 steps=((None, "text"), (1, "blue"), (20, "orange")),
                 decimals=0,
             ),
-            Column(name="Spoken", asks=f"time() - max by (camera) ({here('scenewatch_camera_speech_last_timestamp_seconds')})", unit="s", decimals=0),
+            Column(
+                name="Spoken",
+                asks=f"clamp_min(time() - max by (camera) ({here('scenewatch_camera_speech_last_timestamp_seconds')}), 0)",
+                unit="s",
+                decimals=0,
+            ),
             Column(name="Learning", asks=f"max by (camera) ({here('scenewatch_normality_learning')})", unit="none", mappings=YES_IS_NEWS),
             Column(name="Drifted", asks=f"max by (camera) ({here('scenewatch_normality_drift')})", unit="none", mappings=YES_IS_BAD),
             link=("camera", to_camera(OF_ROW)),
@@ -99,7 +114,10 @@ GIVEN = Row(
         lines(
             Frame(
                 title="Pictures, of those wanted",
-                says="Pictures sampled a second, as a share of what the configuration wants (fps). Dashed: nine tenths. Cameras without picture are left out.",
+                says=(
+                    "Pictures sampled a second, as a share of what the configuration wants (fps). Dashed: "
+                    "nine tenths. Cameras without picture are left out."
+                ),
                 unit="percentunit",
                 steps=RATIO,
                 least=0,
@@ -119,7 +137,7 @@ GIVEN = Row(
                 of_data=[to_camera()],
                 books=["CameraOffline"],
             ),
-            ask(f"time() - max by (camera) ({here('scenewatch_camera_last_packet_timestamp_seconds')})", "{{camera}}"),
+            ask(f"clamp_min(time() - max by (camera) ({here('scenewatch_camera_last_packet_timestamp_seconds')}), 0)", "{{camera}}"),
             limit=True,
         ),
         lines(

@@ -95,7 +95,10 @@ READ = Row(
         rows(
             Frame(
                 title="Partitions, the furthest behind first",
-                says="What each stage has not taken yet, and how far it is behind. One partition alone: a camera that gives too much, or a process that hangs.",
+                says=(
+                    "What each stage has not taken yet, and how far it is behind. One partition alone: a "
+                    "camera that gives too much, or a process that hangs."
+                ),
                 width=12,
                 height=9,
                 books=["StageLagging"],
@@ -122,7 +125,12 @@ READ = Row(
             ask("sum by (topic) (rate(scenewatch_records_published_total[$__rate_interval]))", "{{topic}}"),
         ),
         lines(
-            Frame(title="Read", says="Records a second that are read from each topic; one that several stages read counts several times.", unit="cps", least=0),
+            Frame(
+                title="Read",
+                says="Records a second that are read from each topic; one that several stages read counts several times.",
+                unit="cps",
+                least=0,
+            ),
             ask("sum by (topic) (rate(scenewatch_records_received_total[$__rate_interval]))", "{{topic}}"),
         ),
     ),
@@ -134,15 +142,19 @@ SPOOL = Row(
         lines(
             Frame(
                 title="The spool",
-                says="Sound and camera states that wait for the broker, in memory and on disk (capture.spool). Empty on memory://.",
-                unit="bytes",
+                says="How full the spool of each topic is, of what it may hold in memory and on disk (capture.spool). Empty on memory://.",
+                unit="percentunit",
                 width=8,
+                steps=((None, "green"), (0.5, "orange"), (0.9, "red")),
                 least=0,
                 unknown="no spool",
                 books=["SpoolFilling", "BrokerAway"],
             ),
-            ask("sum by (topic, where) (scenewatch_spool_bytes)", "{{topic}}, {{where}}"),
-            stacked=True,
+            ask(
+                "max by (topic, where) (scenewatch_spool_bytes / on (instance, topic, where) (scenewatch_spool_limit_bytes > 0))",
+                "{{topic}}, {{where}}",
+            ),
+            limit=True,
         ),
         lines(
             Frame(

@@ -79,7 +79,8 @@ SEVERITIES: Final = {"info": "blue", "warning": "orange", "critical": "red"}
 def mapped(values: Mapping[float, tuple[str, str]], unknown: str = "") -> list[ValueMapping]:
     """Words and colours for values; `unknown` for NaN and for what is absent."""
     options = {
-        f"{value:g}": ValueMappingResult(text=text, color=colour, index=index) for index, (value, (text, colour)) in enumerate(values.items())
+        f"{value:g}": ValueMappingResult(text=text, color=colour, index=index)
+        for index, (value, (text, colour)) in enumerate(values.items())
     }
     mappings: list[ValueMapping] = [ValueMap(options)] if options else []
     if unknown:
@@ -174,7 +175,9 @@ def numbers(frame: Frame, *queries: Dataquery, all_: bool = False) -> Panel:
 
 def lines(frame: Frame, *queries: Dataquery, stacked: bool = False, limit: bool = False, bars: bool = False) -> Panel:
     """Lines, or bars, over time; `limit` draws the thresholds."""
-    panel = timeseries.Panel().legend(_legend()).tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
+    panel = (
+        timeseries.Panel().legend(_legend()).tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
+    )
     panel = panel.show_points(VisibilityMode.AUTO).span_nulls(False).line_width(1).fill_opacity(70 if bars else 30 if stacked else 8)
     if bars:
         panel = panel.draw_style(GraphDrawStyle.BARS).interval("1m")
@@ -203,7 +206,9 @@ def ranking(frame: Frame, query: Dataquery) -> Panel:
 def timeline(frame: Frame, *queries: Dataquery, rows: int = 20) -> Panel:
     """States over time, a row a series, `rows` a page."""
     panel = statetimeline.Panel().merge_values(True).show_value(VisibilityMode.AUTO).row_height(0.85).fill_opacity(80).line_width(0)
-    panel = panel.legend(common.VizLegendOptions().show_legend(False).display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM))
+    panel = panel.legend(
+        common.VizLegendOptions().show_legend(False).display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM)
+    )
     panel = panel.per_page(rows).color_scheme(Colouring().mode(FieldColorModeId.THRESHOLDS))
     return _framed(panel, frame, queries)
 
@@ -252,7 +257,9 @@ def rows(frame: Frame, labels: Sequence[str], *columns: Column, link: tuple[str,
     if link:
         name, to = link
         made = to.build()
-        panel = panel.override_by_name(name, [DynamicConfigValue("links", [{"title": made.title, "url": made.url, "targetBlank": made.target_blank}])])
+        panel = panel.override_by_name(
+            name, [DynamicConfigValue("links", [{"title": made.title, "url": made.url, "targetBlank": made.target_blank}])]
+        )
     return _framed(panel, frame, queries)
 
 
@@ -260,7 +267,10 @@ def rules_that_fire(cameras: str = "") -> Panel:
     """Prometheus' own alerts, each with its run book."""
     frame = Frame(
         title="Rules that fire",
-        says="Prometheus' own alerts now (deploy/prometheus/rules). Watchdog always fires: it proves that alerting works. A click on a name opens what to do.",
+        says=(
+            "Prometheus' own alerts now (deploy/prometheus/rules). Watchdog always fires: it proves "
+            "that alerting works. A click on a name opens what to do."
+        ),
         width=24,
         height=6,
         books=["Watchdog"],
@@ -268,7 +278,9 @@ def rules_that_fire(cameras: str = "") -> Panel:
     )
     labels = ("alertname", "severity", "site", "camera", "stage", "instance")
     firing = Column(name="Firing", asks=f'count by ({", ".join(labels)}) (ALERTS{{alertstate="firing"{cameras}}})')
-    return rows(frame, labels, firing, link=("alertname", DashboardLink("What to do").url("${runbooks}/${__value.raw}.md").target_blank(True)))
+    return rows(
+        frame, labels, firing, link=("alertname", DashboardLink("What to do").url("${runbooks}/${__value.raw}.md").target_blank(True))
+    )
 
 
 def _cells(column: Column) -> list[DynamicConfigValue]:

@@ -35,7 +35,15 @@ COSTS = Row(
     title="What it costs",
     panels=(
         numbers(
-            Frame(title="Processors taken", says="Processor seconds a second, of all processes.", unit="none", width=6, height=4, decimals=2, unknown="unknown"),
+            Frame(
+                title="Processors taken",
+                says="Processor seconds a second, of all processes.",
+                unit="none",
+                width=6,
+                height=4,
+                decimals=2,
+                unknown="unknown",
+            ),
             now(f"sum({CPU})"),
         ),
         numbers(
@@ -52,7 +60,9 @@ COSTS = Row(
             now(f"sum({CPU}) / {DELIVER}"),
         ),
         numbers(
-            Frame(title="Memory", says="Resident memory, of all processes.", unit="bytes", width=6, height=4, decimals=1, unknown="unknown"),
+            Frame(
+                title="Memory", says="Resident memory, of all processes.", unit="bytes", width=6, height=4, decimals=1, unknown="unknown"
+            ),
             now(f"sum(process_resident_memory_bytes{{{PROCESSES}}})"),
         ),
         numbers(
@@ -85,7 +95,10 @@ COSTS = Row(
         lines(
             Frame(
                 title="Working time of stages",
-                says="Seconds a second that stages work on batches: where the time goes. Capture decodes outside of batches and is not in it.",
+                says=(
+                    "Seconds a second that stages work on batches: where the time goes. Capture "
+                    "decodes outside of batches and is not in it."
+                ),
                 unit="none",
                 least=0,
                 decimals=2,
@@ -101,8 +114,16 @@ COSTS = Row(
                 unit="s",
                 least=0,
             ),
-            ask('sum(rate(scenewatch_stage_seconds_sum{stage="encode"}[$__rate_interval])) / sum(rate(scenewatch_encoded_total[$__rate_interval]))', "encode, an item"),
-            ask('sum(rate(scenewatch_stage_seconds_sum{stage="fuse"}[$__rate_interval])) / sum(rate(scenewatch_windows_scored_total[$__rate_interval]))', "fuse, a window"),
+            ask(
+                'sum(rate(scenewatch_stage_seconds_sum{stage="encode"}[$__rate_interval]))'
+                " / sum(rate(scenewatch_encoded_total[$__rate_interval]))",
+                "encode, an item",
+            ),
+            ask(
+                'sum(rate(scenewatch_stage_seconds_sum{stage="fuse"}[$__rate_interval]))'
+                " / sum(rate(scenewatch_windows_scored_total[$__rate_interval]))",
+                "fuse, a window",
+            ),
         ),
         lines(
             Frame(title="Embedded", says="Items that encoders embedded a second, by modality.", unit="cps", least=0),
@@ -122,6 +143,25 @@ COSTS = Row(
     ),
 )
 
+SHADOW = Row(
+    title="Another network beside it, where one is tried (models.shadow)",
+    panels=(
+        lines(
+            Frame(
+                title="Where the network and its shadow agree",
+                says="Windows each minute that either finds alarming. Empty without a shadow; `scenewatch shadow` compares them.",
+                width=24,
+                least=0,
+                decimals=0,
+                unknown="no shadow",
+            ),
+            ask("sum by (kind, agreement) (increase(scenewatch_shadow_judgements_total[$__interval]))", "{{kind}}: {{agreement}}"),
+            bars=True,
+            stacked=True,
+        ),
+    ),
+)
+
 GPU = Row(
     title="GPUs, where there are any",
     panels=(
@@ -135,16 +175,29 @@ GPU = Row(
                 decimals=0,
                 unknown=NO_GPU,
             ),
-            now("max by (instance, device) (scenewatch_gpu_memory_used_bytes / scenewatch_gpu_memory_total_bytes)", "{{instance}} {{device}}"),
+            now(
+                "max by (instance, device) (scenewatch_gpu_memory_used_bytes / scenewatch_gpu_memory_total_bytes)",
+                "{{instance}} {{device}}",
+            ),
         ),
         lines(
-            Frame(title="GPU memory", says="Memory in use on each GPU, by whomever. Empty without a GPU.", unit="bytes", width=9, least=0, unknown=NO_GPU),
+            Frame(
+                title="GPU memory",
+                says="Memory in use on each GPU, by whomever. Empty without a GPU.",
+                unit="bytes",
+                width=9,
+                least=0,
+                unknown=NO_GPU,
+            ),
             ask("max by (instance, device) (scenewatch_gpu_memory_used_bytes)", "{{instance}} {{device}}"),
         ),
         lines(
             Frame(
                 title="GPU computes",
-                says="Share of the last second in which each GPU computed. Low while a stage is behind: its batches are too small, or decoding is the wall. Empty without a GPU.",
+                says=(
+                    "Share of the last second in which each GPU computed. Low while a stage is behind: its batches "
+                    "are too small, or decoding is the wall. Empty without a GPU."
+                ),
                 unit="percentunit",
                 width=9,
                 steps=BUSY,
@@ -157,4 +210,10 @@ GPU = Row(
     ),
 )
 
-BOARD = Board(name="models", title="Models and cost", says="Which models run, on what, and what everything costs.", rows=(RUNS, COSTS, GPU), variables=())
+BOARD = Board(
+    name="models",
+    title="Models and cost",
+    says="Which models run, on what, and what everything costs.",
+    rows=(RUNS, COSTS, SHADOW, GPU),
+    variables=(),
+)

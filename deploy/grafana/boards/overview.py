@@ -38,6 +38,11 @@ def _states(names: str) -> str:
     return f"sum(max by (camera) ({states}))"
 
 
+def _by_site(names: str) -> str:
+    states = f'max by (camera) (scenewatch_camera_state{{state=~"{names}"}})'
+    return f"sum by (site) ({states} * on (camera) group_left (site) {SITES})"
+
+
 ALIVE = Row(
     title="Is every camera alive?",
     panels=(
@@ -68,7 +73,10 @@ ALIVE = Row(
         numbers(
             Frame(
                 title="Blind or frozen",
-                says="Cameras that deliver a picture nobody could see anything in (black, white, covered, out of focus), or the same one again and again.",
+                says=(
+                    "Cameras that deliver a picture nobody could see anything in (black, white, covered, "
+                    "out of focus), or the same one again and again."
+                ),
                 width=4,
                 height=4,
                 steps=FEW_ARE_GOOD,
@@ -92,7 +100,10 @@ ALIVE = Row(
         numbers(
             Frame(
                 title="Vanished within an hour",
-                says="Cameras that a process spoke of within the hour and none does now: removed from the configuration, or their capture process is gone.",
+                says=(
+                    "Cameras that a process spoke of within the hour and none does now: removed from the "
+                    "configuration, or their capture process is gone."
+                ),
                 width=4,
                 height=4,
                 steps=FEW_ARE_GOOD,
@@ -103,7 +114,10 @@ ALIVE = Row(
         numbers(
             Frame(
                 title="Processes that don't answer",
-                says="Processes of scenewatch that Prometheus could not reach when it last asked. Nothing that they did is known while they are away.",
+                says=(
+                    "Processes of scenewatch that Prometheus could not reach when it last asked. "
+                    "Nothing that they did is known while they are away."
+                ),
                 width=4,
                 height=4,
                 steps=NONE_IS_GOOD,
@@ -140,12 +154,12 @@ ALIVE = Row(
             Column(name="Cameras", asks=f"count by (site) ({SITES})"),
             Column(
                 name="Away",
-                asks=f'sum by (site) (max by (camera) (scenewatch_camera_state{{state=~"connecting|stalled"}}) * on (camera) group_left (site) {SITES})',
+                asks=_by_site("connecting|stalled"),
                 steps=NONE_IS_GOOD,
             ),
             Column(
                 name="Blind or frozen",
-                asks=f'sum by (site) (max by (camera) (scenewatch_camera_state{{state=~"blind|frozen"}}) * on (camera) group_left (site) {SITES})',
+                asks=_by_site("blind|frozen"),
                 steps=FEW_ARE_GOOD,
             ),
             worst="Away",
@@ -174,7 +188,10 @@ KEEPS_UP = Row(
         numbers(
             Frame(
                 title="Slowest stage is behind by",
-                says="Seconds between the capture of the newest record that the slowest stage took, and now. From 4, 10 and 300 s on the ladder acts (defaults).",
+                says=(
+                    "Seconds between the capture of the newest record that the slowest stage took, and now. "
+                    "From 4, 10 and 300 s on the ladder acts (defaults)."
+                ),
                 unit="s",
                 width=6,
                 height=4,
@@ -189,7 +206,10 @@ KEEPS_UP = Row(
         numbers(
             Frame(
                 title="Alerts within 5 s",
-                says="Share of the alerts of this time range that came within 5 s of the capture of their newest input. The objective is 95 %.",
+                says=(
+                    "Share of the alerts of this time range that came within 5 s of the capture of "
+                    "their newest input. The objective is 95 %."
+                ),
                 unit="percentunit",
                 width=6,
                 height=4,
@@ -203,7 +223,10 @@ KEEPS_UP = Row(
         numbers(
             Frame(
                 title="Frames left out",
-                says="Share of the frames sampled in the last minute that were dropped afterwards, under pressure or because a buffer was full.",
+                says=(
+                    "Share of the frames sampled in the last minute that were dropped afterwards, "
+                    "under pressure or because a buffer was full."
+                ),
                 unit="percentunit",
                 width=6,
                 height=4,
@@ -255,7 +278,7 @@ HAPPENS = Row(
                 title="Incidents open",
                 says="Incidents that have begun and not ended, of all cameras.",
                 width=4,
-                height=4,
+                height=8,
                 steps=((None, "green"), (1, "orange")),
                 unknown="no alert stage",
                 links=[to_board("alerts", "alerts and trust")],
@@ -267,7 +290,7 @@ HAPPENS = Row(
                 title="Begun in this time",
                 says="Incidents that began in the time range shown, at the chosen cameras.",
                 width=4,
-                height=4,
+                height=8,
                 decimals=0,
                 unknown="none known",
                 books=["AlarmStorm"],
@@ -276,7 +299,15 @@ HAPPENS = Row(
         ),
         by_severity(
             lines(
-                Frame(title="Incidents begin", says="How many incidents began each minute, by severity.", width=8, height=8, least=0, decimals=0, books=["AlarmStorm"]),
+                Frame(
+                    title="Incidents begin",
+                    says="How many incidents began each minute, by severity.",
+                    width=8,
+                    height=8,
+                    least=0,
+                    decimals=0,
+                    books=["AlarmStorm"],
+                ),
                 ask(f"sum by (severity) ({here('increase(scenewatch_camera_alerts_total[$__interval])')})", "{{severity}}"),
                 bars=True,
                 stacked=True,
@@ -285,7 +316,10 @@ HAPPENS = Row(
         ranking(
             Frame(
                 title="Where",
-                says="The ten cameras at which most incidents began in this time range. One far ahead of all others: look whether its alerts are right.",
+                says=(
+                    "The ten cameras at which most incidents began in this time range. One far ahead of "
+                    "all others: look whether its alerts are right."
+                ),
                 width=8,
                 height=8,
                 decimals=0,
@@ -342,7 +376,9 @@ TRUST = Row(
         numbers(
             Frame(
                 title="Drifted",
-                says="Cameras whose pictures or sounds are lastingly further from what was learned: their `unusual` alerts can't be trusted.",
+                says=(
+                    "Cameras whose pictures or sounds are lastingly further from what was learned: their `unusual` alerts can't be trusted."
+                ),
                 width=4,
                 height=4,
                 steps=FEW_ARE_GOOD,
@@ -414,7 +450,14 @@ COST = Row(
             stacked=True,
         ),
         lines(
-            Frame(title="Memory", says="Resident memory of each process.", unit="bytes", width=9, least=0, links=[to_board("models", "models and cost")]),
+            Frame(
+                title="Memory",
+                says="Resident memory of each process.",
+                unit="bytes",
+                width=9,
+                least=0,
+                links=[to_board("models", "models and cost")],
+            ),
             ask(f"sum by (instance) (process_resident_memory_bytes{{{PROCESSES}}})", "{{instance}}"),
             stacked=True,
         ),

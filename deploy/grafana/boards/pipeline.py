@@ -36,7 +36,7 @@ BEHIND = Row(
             Frame(
                 title="Stages",
                 says=(
-                    "The furthest behind first. Behind: capture of the newest record it took, to now. Busy: the share of time its processes work (1 a process is all). "
+                    "The furthest behind first. Behind: from capture of its newest record to now. Busy: share of time at work. "
                     "Late: 95 of 100 results are published within this time of the capture of their newest input."
                 ),
                 width=24,
@@ -45,10 +45,24 @@ BEHIND = Row(
             ),
             ("stage",),
             Column(name="Processes", asks=f"count by (stage) (scenewatch_records_in_flight{{{STAGES}}})"),
-            Column(name="Takes", asks=f"sum by (stage) (rate(scenewatch_records_received_total{{{STAGES}}}[$__rate_interval]))", unit="cps", decimals=1),
-            Column(name="Gives", asks=f"sum by (stage) (rate(scenewatch_records_published_total{{{STAGES}}}[$__rate_interval]))", unit="cps", decimals=1),
+            Column(
+                name="Takes",
+                asks=f"sum by (stage) (rate(scenewatch_records_received_total{{{STAGES}}}[$__rate_interval]))",
+                unit="cps",
+                decimals=1,
+            ),
+            Column(
+                name="Gives",
+                asks=f"sum by (stage) (rate(scenewatch_records_published_total{{{STAGES}}}[$__rate_interval]))",
+                unit="cps",
+                decimals=1,
+            ),
             Column(name="In flight", asks=f"sum by (stage) (scenewatch_records_in_flight{{{STAGES}}})"),
-            Column(name="Waiting", asks=f"sum by (stage) (scenewatch_queue_depth{{{STAGES}}})", steps=((None, "text"), (200, "yellow"), (2000, "red"))),
+            Column(
+                name="Waiting",
+                asks=f"sum by (stage) (scenewatch_queue_depth{{{STAGES}}})",
+                steps=((None, "text"), (200, "yellow"), (2000, "red")),
+            ),
             Column(name="Behind", asks=f"max by (stage) (scenewatch_lag_seconds{{{STAGES}}})", unit="s", steps=LAG, decimals=1),
             Column(
                 name="Busy",
@@ -57,13 +71,22 @@ BEHIND = Row(
                 steps=BUSY,
                 decimals=0,
             ),
-            Column(name="Late", asks=quantile(0.95, "scenewatch_stage_delay_seconds", by="stage", where=f"{{{STAGES}}}"), unit="s", steps=LATE, decimals=2),
+            Column(
+                name="Late",
+                asks=quantile(0.95, "scenewatch_stage_delay_seconds", by="stage", where=f"{{{STAGES}}}"),
+                unit="s",
+                steps=LATE,
+                decimals=2,
+            ),
             worst="Behind",
         ),
         lines(
             Frame(
                 title="How far each stage is behind",
-                says="Seconds between the capture of the newest record that it took and now, of its slowest partition. Dashed: where the ladder begins.",
+                says=(
+                    "Seconds between the capture of the newest record that it took and now, of its "
+                    "slowest partition. Dashed: where the ladder begins."
+                ),
                 unit="s",
                 steps=LAG,
                 least=0,
@@ -92,7 +115,10 @@ GIVEN_UP = Row(
         timeline(
             Frame(
                 title="The ladder",
-                says="What live sources of each capture process give. It goes down while a stage is too far behind, and up again by itself (docs/pressure.md).",
+                says=(
+                    "What live sources of each capture process give. It goes down while a stage is too far "
+                    "behind, and up again by itself (docs/pressure.md)."
+                ),
                 unit="none",
                 width=18,
                 height=5,
@@ -115,7 +141,14 @@ GIVEN_UP = Row(
             now("sum(scenewatch_cameras_not_admitted)"),
         ),
         lines(
-            Frame(title="Steps of the ladder", says="How often each minute capture took less (down) or more (up).", width=8, least=0, decimals=0, books=["LadderEngaged"]),
+            Frame(
+                title="Steps of the ladder",
+                says="How often each minute capture took less (down) or more (up).",
+                width=8,
+                least=0,
+                decimals=0,
+                books=["LadderEngaged"],
+            ),
             ask("sum by (direction) (increase(scenewatch_pressure_changes_total[$__interval]))", "{{direction}}"),
             bars=True,
         ),
@@ -134,13 +167,17 @@ GIVEN_UP = Row(
         lines(
             Frame(
                 title="Sound left out",
-                says="Seconds of sound a second that were dropped, by reason. Given up last of all.",
+                says=(
+                    "Seconds of sound a second that were dropped, by reason: given up last of all. `not "
+                    "judged`: under pressure, transcribed alone."
+                ),
                 unit="s",
                 width=8,
                 least=0,
                 books=["LadderEngaged", "BrokerAway"],
             ),
             ask("sum by (reason) (rate(scenewatch_sound_dropped_seconds_total[$__rate_interval]))", "{{reason}}"),
+            ask("sum(rate(scenewatch_sound_unheard_seconds_total[$__rate_interval]))", "not judged"),
             stacked=True,
         ),
     ),
@@ -160,7 +197,10 @@ WORKING = Row(
         lines(
             Frame(
                 title="Busy",
-                says="The share of time in which each process of a stage works on a batch. Near 1 it has no time left: start another (docs/kafka.md).",
+                says=(
+                    "The share of time in which each process of a stage works on a batch. Near 1 it has "
+                    "no time left: start another (docs/kafka.md)."
+                ),
                 unit="percentunit",
                 width=8,
                 steps=BUSY,
@@ -210,7 +250,10 @@ WORKING = Row(
         lines(
             Frame(
                 title="How late, by stage",
-                says="95 of 100 results are published within this time of the capture of their newest input. Dashed: the objective for alerts.",
+                says=(
+                    "95 of 100 results are published within this time of the capture of their newest "
+                    "input. Dashed: the objective for alerts."
+                ),
                 unit="s",
                 steps=LATE,
                 least=0,
@@ -258,7 +301,7 @@ BROKEN = Row(
                 steps=NONE_IS_GOOD,
                 books=["DeadLetters"],
             ),
-            ask("sum by (topic, reason) (increase(scenewatch_dead_letters_total[$__interval])) > 0 or sum(increase(scenewatch_dead_letters_total[$__interval]))", "{{topic}} {{reason}}"),
+            ask("sum by (topic, reason) (increase(scenewatch_dead_letters_total[$__interval]))", "{{topic}} {{reason}}"),
             bars=True,
             stacked=True,
         ),

@@ -30,7 +30,10 @@ SAID = Row(
         numbers(
             Frame(
                 title="Not believed",
-                says="Share of this time range's utterances that the guard rejected. Noise and music raise it; much of it at a quiet place means a bad microphone.",
+                says=(
+                    "Share of this time range's utterances that the guard rejected. Noise and music raise it; "
+                    "much of it at a quiet place means a bad microphone."
+                ),
                 unit="percentunit",
                 width=6,
                 height=4,
@@ -67,7 +70,12 @@ SAID = Row(
             now(f"max(sum by (instance) (rate({SPENT})))"),
         ),
         lines(
-            Frame(title="Utterances, by what became of them", says="Each minute. Only `accepted` become words; all others are counted and forgotten.", least=0, decimals=0),
+            Frame(
+                title="Utterances, by what became of them",
+                says="Each minute. Only `accepted` become words; all others are counted and forgotten.",
+                least=0,
+                decimals=0,
+            ),
             ask("sum by (outcome) (increase(scenewatch_utterances_total[$__interval]))", "{{outcome}}"),
             bars=True,
             stacked=True,
@@ -75,7 +83,10 @@ SAID = Row(
         lines(
             Frame(
                 title="Why the guard did not believe",
-                says="Each minute. `no_speech`: the recogniser doubts that anybody spoke; `repetition`: the same words again and again; `too_fast`: more than anybody can say.",
+                says=(
+                    "Each minute. `no_speech`: the recogniser doubts that anybody spoke; `repetition`: the same "
+                    "words again and again; `too_fast`: more than anybody can say."
+                ),
                 least=0,
                 decimals=0,
             ),
@@ -92,14 +103,19 @@ KEEPS_UP = Row(
         lines(
             Frame(
                 title="Time for a second of speech",
-                says="Seconds that a recogniser takes for a second of speech. Over 1, one voice that never pauses is more than it can take.",
+                says=(
+                    "Seconds that a recogniser takes for a second of speech. Over 1, one voice that never pauses is more than it can take."
+                ),
                 unit="s",
                 width=8,
                 steps=SLOW,
                 least=0,
                 books=["RecogniserSlow"],
             ),
-            ask(f"sum by (instance) (rate({SPENT})) / (sum by (instance) (rate(scenewatch_speech_seconds_total[$__rate_interval])) > 0)", "{{instance}}"),
+            ask(
+                f"sum by (instance) (rate({SPENT})) / (sum by (instance) (rate(scenewatch_speech_seconds_total[$__rate_interval])) > 0)",
+                "{{instance}}",
+            ),
             ask("max by (instance) (scenewatch_transcription_realtime_factor)", "{{instance}}, last batch"),
             limit=True,
         ),
@@ -133,7 +149,7 @@ KEEPS_UP = Row(
         lines(
             Frame(
                 title="From the end of words to alert, by kind",
-                says=f"95 of 100 alerts with words came within this time of the end of the utterance, over {RARE}. Points are single alerts.",
+                says=f"95 of 100 alerts with words came so soon after the end of the utterance, over {RARE}. Points are single alerts.",
                 unit="s",
                 steps=LATE,
                 least=0,
@@ -144,7 +160,12 @@ KEEPS_UP = Row(
             limit=True,
         ),
         buckets(
-            Frame(title="How late words are published", says="From the capture of the end of an utterance to its words on the bus.", unit="s", books=["RecogniserSlow"]),
+            Frame(
+                title="How late words are published",
+                says="From the capture of the end of an utterance to its words on the bus.",
+                unit="s",
+                books=["RecogniserSlow"],
+            ),
             'sum by (le) (increase(scenewatch_stage_delay_seconds_bucket{stage="transcribe"}[$__rate_interval]))',
         ),
     ),
@@ -156,14 +177,23 @@ WHERE = Row(
         rows(
             Frame(
                 title="Since somebody was understood",
-                says="The longest silence first. A camera where people speak and nobody has been understood for a day: look at its microphone.",
+                says=(
+                    "The longest silence first. A camera where people speak and nobody has been "
+                    "understood for a day: look at its microphone."
+                ),
                 width=12,
                 height=9,
                 books=["SilenceTooLong", "CameraSilent"],
             ),
             ("camera", "site"),
             Column(name="Known", asks=SITES, hidden=True),
-            Column(name="Since", asks=f"time() - max by (camera) ({LAST})", unit="s", steps=((None, "green"), (86400, "yellow")), decimals=0),
+            Column(
+                name="Since",
+                asks=f"clamp_min(time() - max by (camera) ({LAST}), 0)",
+                unit="s",
+                steps=((None, "green"), (86400, "yellow")),
+                decimals=0,
+            ),
             Column(
                 name="Sound",
                 asks=f"sum by (camera) ({here('rate(scenewatch_sound_captured_seconds_total[$__rate_interval])')})",
@@ -174,7 +204,15 @@ WHERE = Row(
             worst="Since",
         ),
         lines(
-            Frame(title="Sound", says="Seconds of sound captured a second: 1 is all of it.", unit="percentunit", height=9, least=0, of_data=[to_camera()], books=["CameraSilent"]),
+            Frame(
+                title="Sound",
+                says="Seconds of sound captured a second: 1 is all of it.",
+                unit="percentunit",
+                height=9,
+                least=0,
+                of_data=[to_camera()],
+                books=["CameraSilent"],
+            ),
             ask(f"sum by (camera) ({here('rate(scenewatch_sound_captured_seconds_total[$__rate_interval])')})", "{{camera}}"),
         ),
     ),
