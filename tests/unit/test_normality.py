@@ -141,7 +141,7 @@ def looks(*stretches: tuple[int, bool]) -> Iterator[Embedding]:
     """Stretches of so many pictures, two a second, as the camera looked at first or as it was moved."""
     index = 0
     for count, elsewhere in stretches:
-        for index in range(index, index + count):  # noqa: B020, PLR1704 - it goes on from stretch to stretch
+        for index in range(index, index + count):  # noqa: B020 - it goes on from stretch to stretch
             yield moved(index) if elsewhere else picture(index)
         index += 1
 
