@@ -68,7 +68,7 @@ def pitched(samples: Samples, semitones: float) -> Samples:
     """Higher (or lower), and as much shorter (or longer): another speed (Ko et al. 2015)."""
     step = 2 ** (semitones / 12)
     places = np.arange(0, max(len(samples) - 1, 1), step)
-    return np.interp(places, np.arange(len(samples)), samples).astype(np.float32)
+    return np.asarray(np.interp(places, np.arange(len(samples)), samples), np.float32)
 
 
 def full_scale(samples: Samples) -> Samples:

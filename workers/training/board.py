@@ -15,10 +15,10 @@ def write(curves: Curves, figures: Mapping[str, float], folder: Path) -> None:
         from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise ConfigError("tensorboard: it is not installed. Install scenewatch[tensorboard], or leave the key out") from error
-    with SummaryWriter(str(folder)) as writer:  # type: ignore[no-untyped-call]
+    with SummaryWriter(str(folder)) as writer:
         for step, value in enumerate(curves.taught, 1):
-            writer.add_scalar("loss/taught", value, step)  # type: ignore[no-untyped-call]
+            writer.add_scalar("loss/taught", value, step)
         for step, value in zip(curves.looks, curves.held_out, strict=True):
-            writer.add_scalar("loss/held out", value, step)  # type: ignore[no-untyped-call]
+            writer.add_scalar("loss/held out", value, step)
         for name, value in figures.items():
-            writer.add_scalar(f"figures/{name}", value, len(curves.taught))  # type: ignore[no-untyped-call]
+            writer.add_scalar(f"figures/{name}", value, len(curves.taught))
