@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections import deque
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -44,6 +44,8 @@ class Remembered(Normality):
     def learned(self) -> bytes:
         """What it has become; empty while that is nothing, or too much for a record."""
         data = pack(self.lanes) if self.settled else b""
+        if len(data) > ROOM:  # the view that it has now matters most
+            data = pack({modality: replace(lane, before=None) for modality, lane in self.lanes.items()})
         if len(data) > ROOM:
             log.warning("what is usual for a camera is too much to be kept; lower normality.memory", bytes=len(data), most=ROOM)
             return b""

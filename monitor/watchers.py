@@ -153,7 +153,7 @@ class PictureWatcher:
     def _apart(self, seen: Seen, grid: Floats, motion: Floats) -> float | None:
         if _contrast(grid) < BLANK * self._contrast or self._stirring(motion) > self._stir:
             return None
-        return float(np.median(seen.distances))
+        return float(np.median(seen.distances)) + self._places.least  # what is nearer than noise is no nearer
 
     def _stirring(self, motion: Floats) -> float:
         """How much most places move; 0 where that is not known."""

@@ -28,7 +28,7 @@ from workers import features
 from workers.feedback import beside
 from workers.training import compose
 from workers.training.bank import Tokens
-from workers.training.compose import HOP_S, WINDOW_S, Banks, Composer, Examples, Part
+from workers.training.compose import HOP_S, WINDOW_S, Banks, Composer, Examples, Numbers, Part
 from workers.training.rows import FOLDS
 
 BANKS: Final = {Modality.PICTURE: "pictures", Modality.SOUND: "sounds", Modality.TEXT: "texts"}
@@ -55,7 +55,7 @@ class Window:
 
     fold: int
     parts: Mapping[Modality, Part]
-    says: np.ndarray[tuple[int], np.dtype[np.float32]]
+    says: Numbers
     """[K]: 1 where the verdict speaks of a kind."""
 
 
@@ -106,13 +106,13 @@ def read(path: Path, banks: Banks, share: float) -> Heeded:
     return Heeded(banks, tuple(windows), share, counted)
 
 
-def _says(verdict: Feedback, example: Example, kinds: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+def _says(verdict: Feedback, example: Example, kinds: Sequence[str]) -> Numbers:
     """Of which kinds [K] a verdict speaks."""
     everything = example.label == "ordinary" and verdict.kind not in kinds
     return np.array([everything or kind in (verdict.kind, example.label) for kind in kinds], np.float32)
 
 
-def _windows(items: Sequence[features.Item], verdict: Feedback, example: Example, says: np.ndarray, banks: Banks) -> Iterator[Window]:
+def _windows(items: Sequence[features.Item], verdict: Feedback, example: Example, says: Numbers, banks: Banks) -> Iterator[Window]:
     """The windows that end while it lasted; of something that was missed at one moment, those that hold it. Only of the banks' models."""
     tokens = {modality: features.tokens(items, modality) for modality in Modality}
     if not all(_alike(tokens[modality], banks, name) for modality, name in BANKS.items()):
@@ -131,7 +131,7 @@ def _alike(tokens: Tokens, banks: Banks, name: str) -> bool:
     return len(tokens.times) == 0 or (tokens.values.shape[1] == bank.values.shape[1] and motion)
 
 
-def _part(tokens: Tokens, until: float, overlap: np.ndarray) -> Part | None:
+def _part(tokens: Tokens, until: float, overlap: Numbers) -> Part | None:
     """What a window that ends then holds of a modality."""
     rows = np.flatnonzero((tokens.times < until) & (tokens.times > until - WINDOW_S - HOP_S / 2))
     if not len(rows):
