@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 from av.video.frame import VideoFrame
 
+from monitor.config import Camera, Capture
+from monitor.feed import Feed
 from monitor.flowfield import FLOW
 from monitor.flowing import Flowing
+from monitor.messages import Frame, Modality, floats
+from monitor.motion import MOTION
 
 
 def frame(shift: int, size: tuple[int, int] = (320, 240)) -> VideoFrame:
@@ -49,3 +53,15 @@ def test_a_high_picture_is_measured_too():
     for number in range(3):
         flowing.push(number / 10, frame(0, (32, 640)))
     assert flowing.take() is not None
+
+
+@pytest.mark.parametrize("flow", [True, False])
+def test_a_camera_gives_its_flow_behind_its_motion_where_that_is_wanted(flow: bool):
+    feed = Feed("c", Camera(source="-"), Capture(flow=flow))
+    feed.begin(0.0, [Modality.PICTURE], 1.0)
+    sampled = [item for number in range(20) for item in feed.picture(frame(number * 4), number / 12, 0.0) if isinstance(item, Frame)]
+    assert len(floats(sampled[0].motion)) == MOTION  # nothing was before it
+    later = floats(sampled[-1].motion)
+    assert len(later) == MOTION + FLOW * flow
+    if flow:
+        assert later[MOTION + 20] == pytest.approx(4 * 12 / 320, rel=0.2)
