@@ -46,11 +46,12 @@ Said = Sequence[Mapping[str, Numbers]]
 
 
 def incidents(task: Task) -> dict[str, float]:
-    """All figures. Raises SourceError if the data has nothing to compose, ConfigError for an unknown set."""
+    """All figures. Raises SourceError if the data has nothing to compose, ConfigError for an unknown set, ModelError without weights."""
     if task.of not in SETS:
         raise ConfigError(
             f"eval incidents: there is no set {task.of!r}; there are {', '.join(filter(None, SETS))} and, left out, the whole"
         )
+    locate(task.config.models.fusion)  # what is missing is said before anything is composed
     wanted = Order(data=task.data, out=Path(), split=Split.TEST, seed=SEED, minutes=MINUTES, streams=SETS[task.of])
     order = prepare.ready(wanted, task.config, nights=True)
     days = prepare.streams(order, task.config)
@@ -66,7 +67,6 @@ def incidents(task: Task) -> dict[str, float]:
 def with_research_weights(task: Task) -> dict[str, float]:
     """The same with weights that can't be shipped. Raises ModelError saying what makes them."""
     models = task.config.models.model_copy(update={"fusion": "fusion-research"})
-    locate(models.fusion)
     return incidents(replace(task, config=task.config.model_copy(update={"models": models})))
 
 

@@ -27,7 +27,7 @@ from workers.composing.sources import Sources
 from workers.composing.timeline import Event, Flags, Timeline, labels, overlaps
 from workers.features import Item
 from workers.training.alarms import VERSION, loading
-from workers.training.bank import Bank, Span, Tokens, Track, cached, gather
+from workers.training.bank import Bank, Span, Tokens, Track, cached, gather, joined
 from workers.training.compose import SURE_S, WINDOW_S, Part
 from workers.training.sounds import PIECE, Progress, Samples, microphone, seconds
 
@@ -149,12 +149,13 @@ def overlap(events: Sequence[Event], untils: npt.NDArray[np.float64], modality: 
 def heard_bank(found: Sources, count: int, seed: int, encoder: SoundEncoder, layers: LayeredSounds, progress: Progress) -> Bank:
     """Sound by itself: dense streams that are only mixed and heard, which costs a quarter of a film."""
     names = sorted(row.name for row in found.sounds)
-    key = [VERSION, encoder.name, layers.name, HEARD_S, MICROPHONE, count, seed, found.split.value, names]
+    key = [VERSION, encoder.name, layers.name, HEARD_S, MICROPHONE, seed, found.split.value, names]
 
-    def make() -> Bank:
-        return gather(_heard(found, number, seed, encoder, layers) for number in progress(range(count), "sound by itself", count))
+    def piece(number: int) -> Bank:
+        """Kept by itself, so that what was interrupted goes on."""
+        return cached("heard-streams", [*key, number], lambda: gather([_heard(found, number, seed, encoder, layers)]))
 
-    return cached("heard-streams", key, make)
+    return joined([piece(number) for number in progress(range(count), "sound by itself", count)])
 
 
 def _heard(found: Sources, number: int, seed: int, encoder: SoundEncoder, layers: LayeredSounds) -> tuple[Track, Tokens]:
