@@ -121,6 +121,7 @@ class Feed:
         if self._grid.takes(at - 1 / self._grid.rate + TICK_S):
             yield from self._leave_picture_out(captured)
             yield from self._promise(Modality.PICTURE, captured)
+            yield from self._look_after(at, captured)
 
     def sound(self, samples: npt.NDArray[np.int16], at: float, captured: float) -> Iterator[Item]:
         """Take in a block of sound, int16 [n], mono, 16 kHz; gives the pieces that are complete."""
