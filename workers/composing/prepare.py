@@ -15,9 +15,10 @@ from monitor import logs
 from monitor.config import Config
 from workers.composing import films, timeline
 from workers.composing.films import Order
-from workers.composing.perceive import Item, Perception
+from workers.composing.perceive import Perception
 from workers.composing.sources import sources
 from workers.composing.timeline import Timeline
+from workers.features import Item
 
 PROCESSES: Final = 2
 """At most; each has its models."""
