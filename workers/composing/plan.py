@@ -118,7 +118,7 @@ class _Planner:
         rng, planned = self._rng, self._plan
         among = AMONG[1:] if calm else AMONG
         at = float(rng.uniform(*self._pause))
-        while at < planned.seconds - 2 * LONGEST_S:
+        while at < planned.seconds - 2 * max(LONGEST_S, *SHOT_S):
             match draw(among, rng):
                 case "incident":
                     end = self._makers[draw([item for item in INCIDENTS if self._has(item[0])], rng)](at)
