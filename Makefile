@@ -52,8 +52,9 @@ schema: setup ## Write the JSON Schemas of what other programs read
 	@.venv/bin/scenewatch schema docs/schema
 
 figures: setup ## Measure everything that the documents quote (about two hours)
-	@for name in stages cameras bus; do .venv/bin/scenewatch bench $$name --json docs/figures/$$name.json || exit 1; done
+	@for name in stages more cameras bus scrape; do .venv/bin/scenewatch bench $$name --json docs/figures/$$name.json || exit 1; done
 	@for name in speech fusion normality fights sounds tone intent retrieval reasons budget incidents; do .venv/bin/scenewatch eval $$name --json docs/figures/$$name.json || exit 1; done
+	@.venv/bin/scenewatch bench sizing --page docs/sizing.md --json docs/figures/sizing.json
 	@.venv/bin/python -m workers.quote README.md docs/kafka.md
 
 kafka: ## A Kafka on loopback, without Docker: NODES=3, PORT=9092, DATA=folder to keep its records

@@ -62,9 +62,14 @@ def _sigmoid(values: Any) -> Numbers:
     return result
 
 
-def load(folder: Path) -> Anomaly:
-    """Read the shipped calibration. Raises ModelError if it is missing or is none."""
-    path = folder / f"{NAME}.json"
+def of(fusion: str) -> str:
+    """The name of the calibration that belongs to a fusion network: anomaly-default to fusion-default."""
+    return f"anomaly-{fusion.removeprefix('fusion-')}"
+
+
+def load(folder: Path, name: str = NAME) -> Anomaly:
+    """Read the calibration beside the weights. Raises ModelError if it is missing or is none."""
+    path = folder / f"{name}.json"
     try:
         return msgspec.json.decode(path.read_bytes(), type=Anomaly)
     except (OSError, msgspec.DecodeError) as error:
@@ -73,7 +78,7 @@ def load(folder: Path) -> Anomaly:
         ) from error
 
 
-def save(folder: Path, anomaly: Anomaly) -> None:
+def save(folder: Path, anomaly: Anomaly, name: str = NAME) -> None:
     """Write a calibration."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{NAME}.json").write_bytes(msgspec.json.format(msgspec.json.encode(anomaly), indent=1) + b"\n")
+    (folder / f"{name}.json").write_bytes(msgspec.json.format(msgspec.json.encode(anomaly), indent=1) + b"\n")

@@ -188,8 +188,12 @@ class Budgets:
         self._feedback: tuple[Feedback, ...] = ()
 
     def holds_for(self, kind: str) -> bool:
-        """Whether a kind has a budget."""
-        return self._settings.budget is not None and (not self._settings.budget_kinds or kind in self._settings.budget_kinds)
+        """Whether a kind has a budget; what is wrong with a camera is told however often it happens."""
+        return (
+            not kind.startswith("camera:")
+            and self._settings.budget is not None
+            and (not self._settings.budget_kinds or kind in self._settings.budget_kinds)
+        )
 
     def rule(self, camera: str, kind: str, until: float, rule: Rule) -> Rule:
         """The rule with the threshold of that time: it clears as far below, in log odds, as it did; while learning, the rule itself."""

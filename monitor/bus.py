@@ -11,9 +11,11 @@ to remember it anew. When it dies, whoever gets its partitions is given those fi
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Generic, Protocol, TypeAlias, TypeVar, overload
+from types import MappingProxyType
+from typing import Final, Generic, Protocol, TypeAlias, TypeVar, overload
 
 import msgspec
 
@@ -29,6 +31,23 @@ class Record(msgspec.Struct, Generic[M], frozen=True, kw_only=True, gc=False):
     ref: Ref
     published: float = 0.0
     """Wall clock when the bus took it, seconds since the epoch; 0 if that is not known."""
+    trace: str = ""
+    """The span that it comes of, as W3C's traceparent; empty for what is not followed."""
+
+
+Traces: TypeAlias = Mapping[int, str]
+"""Of messages that are published together, by their place among them: the traceparent of each that is followed."""
+UNTRACED: Final[Traces] = MappingProxyType({})
+
+
+def is_traceparent(text: str) -> bool:
+    """Whether a text is one: version, trace, span and flags, in hexadecimal (https://www.w3.org/TR/trace-context/)."""
+    return re.fullmatch("[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", text) is not None
+
+
+def trace_id(traceparent: str) -> str:
+    """The trace that a traceparent names."""
+    return traceparent.split("-")[1]
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,7 +112,7 @@ class Subscription(Protocol):
         Asked for after each batch; a bus that lives and dies with its only reader has nothing to do.
         """
 
-    async def answer(self, topic: Topic, messages: Sequence[Message]) -> None:
+    async def answer(self, topic: Topic, messages: Sequence[Message], traces: Traces = UNTRACED) -> None:
         """Publish what came of the batch together with the position behind it: both or neither, where the broker can do that.
 
         Raises what `Bus.publish` raises.
@@ -103,7 +122,7 @@ class Subscription(Protocol):
 class Bus(Protocol):
     """Carries messages between stages."""
 
-    async def publish(self, topic: Topic, messages: Sequence[Message]) -> None:
+    async def publish(self, topic: Topic, messages: Sequence[Message], traces: Traces = UNTRACED) -> None:
         """Append to a topic, keyed by camera; returns when the bus has them. Waits when the bus is full.
 
         Raises BusError when the broker can't be reached, MessageError when a message is over MAX_BYTES.

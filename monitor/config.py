@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from monitor.hours import zone_of
 from monitor.languages import LANGUAGES
 from monitor.messages import Phase, Severity
 
@@ -27,6 +28,11 @@ def _known(language: str) -> str:
     if language not in LANGUAGES:
         raise ValueError(f"Whisper knows no {language!r}; give a code such as en or de, or leave it out")
     return language
+
+
+def _zone(name: str) -> str:
+    zone_of(name)
+    return name
 
 
 Language = Annotated[str, AfterValidator(_known)]
@@ -110,6 +116,8 @@ class Capture(Section):
     """Of the pictures on the bus."""
     unhealthy_s: float = Field(3.0, ge=0.5)
     """A blind or frozen picture is said to be so after this long; silence after ten times as long."""
+    flow: bool = False
+    """Measure dense flow at each picture, for a fusion network that reads it: `fusion-research` does, the default one doesn't."""
     admission: bool = True
     """Cameras that are added while we run wait until there is capacity for them."""
     pressure: Pressure = Pressure()
@@ -146,6 +154,9 @@ class Models(Section):
     sound: str = "whisper-tiny-encoder"
     text: str = "minilm-l6"
     fusion: str = "fusion-default"
+    """A name of the registry, or the path (with a slash) of weights that were trained here."""
+    shadow: str = ""
+    """Another fusion network, by name or path, that judges beside it: counted and compared (`scenewatch shadow`), and no alert."""
     picture_text: str = ""
     """A SigLIP or CLIP for `alerts.look_for`: a folder, or a hub's repository; left out, what the packages carry is used."""
     tone: bool = True
@@ -177,6 +188,8 @@ class Normality(Section):
     """Seconds of the camera's own picture or sound before it judges; until then `learning`."""
     memory: int = Field(2000, ge=50, le=50_000)
     """Examples kept a camera."""
+    time_zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    """Whose hours the hours of the day are: Europe/Berlin; what is usual differs between noon and night."""
 
 
 class Rule(Section):
@@ -216,6 +229,7 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         "camera:offline": Rule(cool_down_s=0),
         "camera:blind": Rule(cool_down_s=0),
         "camera:frozen": Rule(cool_down_s=0),
+        "camera:drift": Rule(raise_after=1, clear_after=1, cool_down_s=0),
         "camera:silent": Rule(cool_down_s=0, severity=Severity.INFO),
     }
 )
@@ -417,6 +431,15 @@ class Kafka(Section):
     security: Security = Security()
 
 
+class Tracing(Section):
+    """How a frame or an utterance became an alert, step by step, told to OpenTelemetry (needs scenewatch[otel])."""
+
+    endpoint: str = Field("", pattern=r"^(https?://.+)?$")
+    """Where OTLP over HTTP is taken: http://127.0.0.1:4318/v1/traces; left out, nothing is traced. OTEL_EXPORTER_OTLP_HEADERS is heeded."""
+    sample: Probability = 0.01
+    """Share of the frames and sounds that are followed."""
+
+
 class Config(Section):
     """Everything that can be set."""
 
@@ -434,4 +457,7 @@ class Config(Section):
     alerts: Alerts = Alerts()
     sinks: tuple[Sink, ...] = (ConsoleSink(type="console"),)
     metrics: Metrics = Metrics()
+    tracing: Tracing = Tracing()
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "console"] = "auto"
+    """One JSON object a line, or readable; auto: readable from `run`, JSON from `worker`."""

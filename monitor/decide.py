@@ -216,7 +216,8 @@ class Decider:
     def open(self) -> Iterator[str]:
         """Give the kind of each incident that is open now."""
         yield from (kind for lane in self._scored.values() for kind, track in lane.tracks.items() if track.incident is not None)
-        yield from (kind for each in (*self._listened.values(), *self._watched.values()) for kind in each.incidents)
+        yield from (kind for heard in self._listened.values() for kind in heard.incidents)
+        yield from (kind for camera in self._watched.values() for kind in camera.incidents)
 
     def thresholds(self, camera: str) -> dict[str, float]:
         """What raises an alert of each kind that the scores of a camera were judged for."""
@@ -274,7 +275,8 @@ class Decider:
     def _counts(self, judgement: Judgement, score: Score, *, spoken: bool) -> bool:
         """Whether this sequence decides the kind; nothing is unusual for a camera that is still learning what is usual."""
         learning = score.learning and judgement.kind.startswith("unusual_")
-        return (judgement.kind in SPOKEN) == spoken and not learning and self._rule(judgement.kind).enabled
+        camera = judgement.kind.startswith("camera:") and not self._settings.cameras
+        return (judgement.kind in SPOKEN) == spoken and not learning and not camera and self._rule(judgement.kind).enabled
 
     def _resume(self, lane: _Scored, until: float) -> Iterator[Alert]:
         """Break rows at a gap; an incident outlives one that is shorter than its cool-down, and no clock that is set back."""
@@ -372,7 +374,8 @@ class Decider:
 
 
 def _evidence(score: Score, judgement: Judgement, rule: Rule, *, spoken: bool) -> Evidence:
-    critical = rule.severity is Severity.WARNING and judgement.probability >= rule.critical_at
+    fact = judgement.kind.startswith("camera:")
+    critical = rule.severity is Severity.WARNING and judgement.probability >= rule.critical_at and not fact
     return Evidence(
         camera=score.camera,
         kind=judgement.kind,

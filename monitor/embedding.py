@@ -24,6 +24,8 @@ from monitor.vision import PictureEncoder
 Item: TypeAlias = Embedding | Mark
 
 ALL: Final = AllTaken()
+SOUNDS_AT_ONCE: Final = 8
+"""More would be asked for long before they are encoded, and a stage that is too slow would notice late."""
 CONTIGUOUS_S: Final = 0.010
 """A gap up to this between two pieces of sound is the clocks' rounding."""
 
@@ -47,6 +49,8 @@ class Encoded:
     rejected: tuple[Rejected, ...] = ()
     left_out: tuple[Frame, ...] = ()
     """Of a backlog; a mark stands in the place of each."""
+    unheard: tuple[Sound, ...] = ()
+    """As many pieces of sound as no embedding holds anything of, though they could be read."""
 
     @property
     def embeddings(self) -> int:
@@ -70,16 +74,16 @@ class Takes(Protocol):
     def takes_things(self, captured: float) -> bool:
         """Whether it is to look for people and things in this frame."""
 
-    def takes_every_sound(self, captured: float) -> bool:
-        """Whether every sound is, or every other one."""
+    def hears_one_in(self, captured: float) -> int:
+        """Of so many pieces of sound one is; 1 is every piece."""
 
 
 @dataclass(slots=True)
 class Sounds:
     """The last piece of sound of each camera: the encoder hears a second, and a piece is half of one.
 
-    After a restart, or a gap, the first piece is heard with silence before it. Where not every sound is to be taken, every
-    other piece is only heard with the one after it, and nobody asks for the tone of voices: nothing is unheard.
+    After a restart, or a gap, the first piece is heard with silence before it. Where not every sound is to be taken, one in
+    so many is, with the piece before it, and nobody asks for the tone of voices: of two, nothing is unheard.
     """
 
     encoder: SoundEncoder
@@ -87,15 +91,19 @@ class Sounds:
     layers: Layers | None = None
     """What tells the tone of voices; None where that is off."""
     _last: dict[str, tuple[float, npt.NDArray[np.float32]]] = field(default_factory=dict)
-    _spared: set[str] = field(default_factory=set)
-    """Cameras whose last piece was not encoded."""
+    _spared: dict[str, int] = field(default_factory=dict)
+    """By camera: pieces since the last one that was encoded."""
 
     def __call__(self, records: Sequence[Record[Message]]) -> Encoded:
-        """Encode the sounds among records of `audio`, in one batch over all cameras."""
+        """Encode the sounds among records of `audio`, over all cameras; `takes` is asked of each when it is its turn."""
+        return _joint(Modality.SOUND, [self._part(part) for part in _parts(records, SOUNDS_AT_ONCE)])
+
+    def _part(self, records: Sequence[Record[Message]]) -> Encoded:
         seconds: list[npt.NDArray[np.float32]] = []
         whole: list[bool] = []
         slots: list[Record[Message] | Mark] = []
         rejected: list[Rejected] = []
+        unheard: list[Sound] = []
         for record in records:
             match record.message:
                 case Sound() as sound if len(sound.pcm) % 2:
@@ -105,13 +113,14 @@ class Sounds:
                     slots.append(passed(sound, Modality.SOUND))
                 case Sound() as sound:
                     second = self._second(sound)
-                    every = self.takes.takes_every_sound(sound.captured)
-                    if every or not self._spares(sound):
-                        seconds.append(second)
-                        whole.append(every and self.layers is not None)
-                        slots.append(record)
-                    else:
+                    one_in = self.takes.hears_one_in(sound.captured)
+                    if self._spares(sound, one_in):
                         slots.append(passed(sound, Modality.SOUND))
+                        unheard += [sound] * (self._spared[sound.camera] > 1)
+                    else:
+                        seconds.append(second)
+                        whole.append(one_in == 1 and self.layers is not None)
+                        slots.append(record)
                 case Mark() as mark:
                     self._forget(mark)
                     slots.append(mark)
@@ -119,7 +128,8 @@ class Sounds:
         vectors = self.encoder(stacked) if seconds else ()
         layered = iter(self.layers(stacked[whole]) if self.layers is not None and any(whole) else ())
         layers = [next(layered) if one else None for one in whole]
-        return Encoded(Modality.SOUND, _fill(slots, vectors, Modality.SOUND, self.encoder.name, layers), tuple(rejected))
+        items = _fill(slots, vectors, Modality.SOUND, self.encoder.name, layers)
+        return Encoded(Modality.SOUND, items, tuple(rejected), unheard=tuple(unheard))
 
     def remember(self, records: Sequence[Record[Message]]) -> None:
         """Take records in that were encoded before: what follows them begins in their last half second."""
@@ -137,12 +147,13 @@ class Sounds:
     def forget(self, camera: str) -> None:
         """Let go of a camera, as if it had never been heard."""
         self._last.pop(camera, None)
-        self._spared.discard(camera)
+        self._spared.pop(camera, None)
 
-    def _spares(self, sound: Sound) -> bool:
-        """Whether a piece is left to be heard with the next: every other one is."""
-        self._spared ^= {sound.camera}
-        return sound.camera in self._spared
+    def _spares(self, sound: Sound, one_in: int) -> bool:
+        """Whether a piece is left out, and if it is the last one before the next that is not, heard with that one."""
+        count = self._spared.get(sound.camera, 0) + 1
+        self._spared[sound.camera] = count if count < one_in else 0
+        return count < one_in
 
     def _second(self, sound: Sound) -> npt.NDArray[np.float32]:
         """The second that ends with this piece, float32 [16000]; silence where nothing was heard."""
@@ -164,12 +175,17 @@ def pictures(
 
     With `sightings`, people and things are looked for too.
     """
-    parts = [_pictures(encoder, part, takes, sightings) for part in _parts(records, encoder.at_once)]
+    return _joint(Modality.PICTURE, [_pictures(encoder, part, takes, sightings) for part in _parts(records, encoder.at_once)])
+
+
+def _joint(modality: Modality, parts: Sequence[Encoded]) -> Encoded:
+    """What became of a batch, from its parts."""
     return Encoded(
-        Modality.PICTURE,
+        modality,
         tuple(item for part in parts for item in part.items),
         tuple(lost for part in parts for lost in part.rejected),
         tuple(frame for part in parts for frame in part.left_out),
+        tuple(sound for part in parts for sound in part.unheard),
     )
 
 

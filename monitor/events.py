@@ -6,6 +6,9 @@ Consumers may send attributes that we do not know; they are ignored, as the spec
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any, Final, Literal
@@ -24,6 +27,9 @@ ALERT_SCHEMA: Final = "urn:scenewatch:schema:alert:1"
 """Names the schema of the event's data; the number changes when a reader could break."""
 
 
+_TRACE: Final = ContextVar("traceparent", default="")
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """An alert in its CloudEvents 1.0 envelope."""
 
@@ -37,6 +43,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """The kind of incident."""
     time: str = ""
     """When the incident began, RFC 3339 in UTC."""
+    traceparent: str | msgspec.UnsetType = msgspec.UNSET
+    """Where tracing is on: the span that this comes of (the extension "distributed tracing", W3C Trace Context)."""
     datacontenttype: Literal["application/json"] = "application/json"
     dataschema: str = ALERT_SCHEMA
 
@@ -54,8 +62,22 @@ def event(alert: Alert) -> Event:
         type=TYPES[alert.phase],  # type: ignore[arg-type]  # a test holds TYPES and the Literal together
         subject=alert.kind,
         time=rfc3339(alert.at),
+        traceparent=_TRACE.get() or msgspec.UNSET,
         data=alert,
     )
+
+
+@contextmanager
+def traced(traceparent: str) -> Iterator[None]:
+    """Let the events that are made in the body say which span they come of; nothing if that is empty."""
+    if not traceparent:
+        yield
+        return
+    token = _TRACE.set(traceparent)
+    try:
+        yield
+    finally:
+        _TRACE.reset(token)
 
 
 def to_json(alert: Alert) -> bytes:

@@ -294,7 +294,9 @@ def _stilled(item: Embedding, cells: npt.NDArray[np.bool_]) -> Embedding:
 
 
 def _asks(judgement: Judgement, made: Score) -> bool:
-    """Whether it is to be explained; of a window that only adds words, what rests on words."""
+    """Whether it is to be explained; of a window that only adds words, what rests on words. What a camera is, is a fact."""
+    if judgement.kind.startswith("camera:"):
+        return False
     new = made.revision == 0 or Modality.TEXT in judgement.parts
     return new and judgement.reasons is None and judgement.probability >= EXPLAIN_FROM
 

@@ -16,8 +16,9 @@ from av.video.frame import VideoFrame
 
 from monitor.clock import Grid
 from monitor.config import Camera, Capture
+from monitor.flowing import Flowing
 from monitor.health import Health, look
-from monitor.messages import CameraState, Frame, Mark, Modality, Sound, State
+from monitor.messages import CameraState, Frame, Mark, Modality, Sound, State, pack
 from monitor.motion import Motion
 from monitor.pictures import Shrinker, check_size, jpeg, luma
 from monitor.pieces import Cutter, Piece
@@ -58,6 +59,7 @@ class Feed:
         self._grid = Grid(camera.fps)
         self._cutter = Cutter()
         self._motion = Motion()
+        self._flowing = Flowing() if settings.flow else None
         self._shrink = Shrinker(camera.width)
         self._health = Health(settings.unhealthy_s, has_sound=False)
         self._aspect = 1.0
@@ -77,6 +79,7 @@ class Feed:
         self.expect(self._present)
         self._aspect = aspect
         self._motion = Motion()
+        self._flowing = Flowing() if self._settings.flow else None
         self._health.reopen(has_sound=Modality.SOUND in self.modalities)
         self._grid.skip_to(at)
         self._cutter.skip_to(at)
@@ -93,9 +96,12 @@ class Feed:
             check_size(frame.width, frame.height)
             self._size = (frame.width, frame.height)
             self._motion = Motion()
+            self._flowing = Flowing() if self._settings.flow else None
         if frame.key_frame or self._motion.wants(at):
             grid = luma(frame)
             self._motion.push(at, grid)
+            if self._flowing:
+                self._flowing.push(at, frame)
             self._health.decoded(at, grid, key=frame.key_frame)
         if self._undecoded:
             yield from self.undecoded(at, at, captured)
@@ -115,6 +121,7 @@ class Feed:
         if self._grid.takes(at - 1 / self._grid.rate + TICK_S):
             yield from self._leave_picture_out(captured)
             yield from self._promise(Modality.PICTURE, captured)
+            yield from self._look_after(at, captured)
 
     def sound(self, samples: npt.NDArray[np.int16], at: float, captured: float) -> Iterator[Item]:
         """Take in a block of sound, int16 [n], mono, 16 kHz; gives the pieces that are complete."""
@@ -173,8 +180,13 @@ class Feed:
             jpeg=jpeg(small, self._settings.jpeg_quality),
             width=small.shape[1],
             height=small.shape[0],
-            motion=self._motion.take(),
+            motion=self._moved(),
         )
+
+    def _moved(self) -> bytes:
+        """How the picture moved since the last sample, and, where that is wanted and known, its flow."""
+        flow = self._flowing.take() if self._flowing else None
+        return self._motion.take() + (b"" if flow is None else pack(flow))
 
     def _pieces(self, pieces: Iterable[Piece], captured: float) -> Iterator[Item]:
         for piece in pieces:

@@ -52,7 +52,11 @@ class FusionConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The network's measures; they stand in the metadata of its weights."""
 
     motion: int
-    """M, numbers of motion a picture."""
+    """Numbers of motion a picture (`monitor.motion`), the first of M."""
+    flow: int = 0
+    """Numbers of flow behind them (`monitor.flowfield`); 0: none is read."""
+    all_layers: int = 0
+    """Numbers of what all layers of the sound encoder hear (`monitor.layers`), behind those of `sound`; 0: none is read."""
     picture: int = 1280
     sound: int = 1152
     text: int = 384
@@ -74,6 +78,16 @@ class FusionConfig(msgspec.Struct, frozen=True, kw_only=True):
         """The incidents that it judges."""
         return tuple(self.known_by)
 
+    @property
+    def moves(self) -> int:
+        """M, all numbers of a picture's movement."""
+        return self.motion + self.flow
+
+    @property
+    def heard(self) -> int:
+        """All numbers of a sound."""
+        return self.sound + self.all_layers
+
 
 class Inputs(NamedTuple):
     """What the network reads of B windows, padded to the longest; a modality that is in none of them has one token of padding.
@@ -86,9 +100,9 @@ class Inputs(NamedTuple):
     picture_ages: Floats
     pictures_here: Here
     motion: Floats
-    """[B, P, M], NaN where a picture has none."""
+    """[B, P, M], NaN where a picture has none, and where its flow was not measured."""
     sounds: Floats
-    """[B, S, features]."""
+    """[B, S, features]; NaN where a sound's layers were not heard."""
     sound_ages: Floats
     sounds_here: Here
     texts: Floats
@@ -222,12 +236,25 @@ def collate(windows: Sequence[Window], cfg: FusionConfig) -> Inputs:
     texts = [_seen(window.texts, window.until, LIMITS[Modality.TEXT]) for window in windows]
     ends = [window.until for window in windows]
     seen = _tokens(pictures, ends, cfg.picture)
-    motion = np.full((*seen[1].shape, cfg.motion), np.nan, np.float32)
+    motion = np.full((*seen[1].shape, cfg.moves), np.nan, np.float32)
     for row, items in enumerate(pictures):
         for column, item in enumerate(items):
-            if item.motion:
-                motion[row, column] = floats(item.motion)
-    return Inputs(*seen, motion, *_tokens(sounds, ends, cfg.sound), *_tokens(texts, ends, cfg.text))
+            numbers = floats(item.motion)[: cfg.moves]
+            motion[row, column, : len(numbers)] = numbers
+    return Inputs(*seen, motion, *_heard(sounds, ends, cfg), *_tokens(texts, ends, cfg.text))
+
+
+def _heard(sounds: Sequence[Sequence[Embedding]], ends: Sequence[float], cfg: FusionConfig) -> tuple[Floats, Floats, Here]:
+    """Sounds as tokens, each with what its layers hear behind it, if that is read."""
+    values, ages, here = _tokens(sounds, ends, cfg.sound)
+    if not cfg.all_layers:
+        return values, ages, here
+    layers = np.full((*ages.shape, cfg.all_layers), np.nan, np.float32)
+    for row, items in enumerate(sounds):
+        for column, item in enumerate(items):
+            if item.grid:
+                layers[row, column] = floats(item.grid)
+    return np.concatenate([values, layers], axis=2), ages, here
 
 
 def _seen(items: Sequence[Embedding], until: float, limit: int) -> list[Embedding]:

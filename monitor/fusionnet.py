@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from monitor import inference
 from monitor.errors import ModelError
 from monitor.fusion import FusionConfig, Inputs, Kind
-from monitor.fusionparts import Batch, Block, PictureTokens, Projection, TimeEncoding, Tokens, summary
+from monitor.fusionparts import Batch, Block, PictureTokens, Projection, TimeEncoding, Tokens, sound_tokens, summary
 from monitor.messages import Modality
 from monitor.models import Device, Located
 
@@ -45,7 +45,7 @@ class FusionNet(nn.Module):
         super().__init__()
         d = cfg.width
         self.cfg = cfg
-        self.pictures, self.sounds, self.texts = PictureTokens(cfg), Projection(cfg.sound, cfg), Projection(cfg.text, cfg)
+        self.pictures, self.sounds, self.texts = PictureTokens(cfg), sound_tokens(cfg), Projection(cfg.text, cfg)
         self.norms = nn.ModuleList(nn.LayerNorm(d) for _ in Modality)
         self.bias = nn.Parameter(torch.full((len(cfg.kinds),), -2.0))
         self.register_buffer("calibration", torch.tensor([[1.0, 0.0]] * len(cfg.kinds)))
@@ -282,4 +282,4 @@ def example(cfg: FusionConfig) -> Inputs:
         here[0, -1] = False
         return rng.standard_normal((2, count, features), np.float32), rng.random((2, count), np.float32), here
 
-    return Inputs(*tokens(3, cfg.picture), rng.random((2, 3, cfg.motion), np.float32), *tokens(4, cfg.sound), *tokens(2, cfg.text))
+    return Inputs(*tokens(3, cfg.picture), rng.random((2, 3, cfg.moves), np.float32), *tokens(4, cfg.heard), *tokens(2, cfg.text))

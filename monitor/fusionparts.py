@@ -17,7 +17,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 from monitor.fusion import FusionConfig
 
 PLACE: Final = 2
-"""The last numbers of motion, brightness and contrast, say where it is and not how it moves: they are not read."""
+"""The last numbers of motion (before those of flow), brightness and contrast, say where it is and not how it moves: they are not read."""
 
 OLDEST_S: Final = 16.0
 """Ages beyond this count as this: an utterance may begin long before the window's end."""
@@ -137,12 +137,16 @@ class PictureTokens(nn.Module):
     def __init__(self, cfg: FusionConfig) -> None:
         super().__init__()
         self.motion, self.change = Projection(cfg.motion - PLACE, cfg), Projection(cfg.picture, cfg)
+        self.flow = Projection(cfg.flow, cfg) if cfg.flow else None
+        self.measured = cfg.motion
         self.change_dropout = cfg.change_dropout
 
     def forward(self, pictures: Tokens, motion: Tensor) -> Tensor:
         """Tokens [B, P, 1280] and motion [B, P, M] -> [B, P, D]."""
-        moves = ~motion.isnan().any(-1, keepdim=True)  # [B, P, 1]
-        token: Tensor = self.motion(movement(motion.masked_fill(motion.isnan(), 0.0))) * moves  # [B, P, D]
+        raster, flow = motion[..., : self.measured], motion[..., self.measured :]
+        token: Tensor = self.motion(movement(_filled(raster))) * _known(raster)  # [B, P, D]
+        if self.flow is not None:
+            token = token + self.flow(_filled(flow).clamp(min=0).sqrt()) * _known(flow)  # [B, P, D]
         before, was_here = F.pad(pictures.values, (0, 0, 1, -1)), F.pad(pictures.here, (1, -1))  # the picture before each
         follows = (pictures.here & was_here).unsqueeze(-1)  # [B, P, 1]
         placed: Tensor = token + self.change(pictures.values - before) * follows * self._shown(token)  # [B, P, D]
@@ -153,6 +157,36 @@ class PictureTokens(nn.Module):
         if not self.training:
             return token.new_full((token.shape[0], 1, 1), 1 - self.change_dropout)
         return (torch.rand(len(token), 1, 1, device=token.device) >= self.change_dropout).float()
+
+
+class SoundTokens(nn.Module):
+    """What the encoder's last layer says of a second, and what all of its layers hear, where that is known."""
+
+    def __init__(self, cfg: FusionConfig) -> None:
+        super().__init__()
+        self.width = cfg.sound
+        self.last, self.layers = Projection(cfg.sound, cfg), Projection(cfg.all_layers, cfg)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """[B, S, sound + layers], NaN where no layers are known -> [B, S, D]."""
+        layers = values[..., self.width :]
+        token: Tensor = self.last(values[..., : self.width]) + self.layers(_filled(layers)) * _known(layers)
+        return token
+
+
+def sound_tokens(cfg: FusionConfig) -> nn.Module:
+    """A sound's way into the common space."""
+    return SoundTokens(cfg) if cfg.all_layers else Projection(cfg.sound, cfg)
+
+
+def _known(values: Tensor) -> Tensor:
+    """Whether a token has these numbers: [B, n, features] -> [B, n, 1]."""
+    return ~values.isnan().any(-1, keepdim=True)
+
+
+def _filled(values: Tensor) -> Tensor:
+    """The same with zeros where nothing is known."""
+    return values.masked_fill(values.isnan(), 0.0)
 
 
 def summary(values: Tensor, here: Tensor) -> Tensor:

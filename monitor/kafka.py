@@ -26,9 +26,9 @@ from aiokafka.errors import (
     UnsupportedVersionError,
 )
 
-from monitor import codec, topics
+from monitor import codec, events, topics
 from monitor.brokers import LARGEST, READING, Brokers, client_options, explain, reach
-from monitor.bus import Health, Place, Record
+from monitor.bus import UNTRACED, Health, Place, Record, Traces, is_traceparent
 from monitor.config import Kafka
 from monitor.errors import BusError, MessageError
 from monitor.messages import Message, Ref, Topic
@@ -36,6 +36,8 @@ from monitor.metrics import Metrics
 from monitor.subscription import STOP_S, KafkaSubscription, Offsets, reached
 from monitor.transactions import Keyed, Transactions, stopped
 
+TRACEPARENT: Final = "traceparent"
+"""The header that names the span a record comes of (https://www.w3.org/TR/trace-context/)."""
 READ_BACK_MS: Final = 200
 """Nothing more comes of what is read back when nothing came for so long."""
 
@@ -114,14 +116,13 @@ class KafkaBus:
             await self.close()
             raise
 
-    async def publish(self, topic: Topic, messages: Sequence[Message]) -> None:
+    async def publish(self, topic: Topic, messages: Sequence[Message], traces: Traces = UNTRACED) -> None:
         """Append messages in order; returns when all replicas have them."""
-        values = [(message.camera, codec.encode(topic, message)) for message in messages]
-        await self._send(topic, values)
+        await self._send(topic, _keyed(topic, messages, traces))
 
     async def publish_bytes(self, topic: Topic, camera: str, value: bytes) -> None:
         """Append a record as it is, whatever it is: what another program may do to a broker."""
-        await self._send(topic, [(camera, value)])
+        await self._send(topic, [Keyed(camera.encode(), value)])
 
     @asynccontextmanager
     async def subscribe(
@@ -172,14 +173,14 @@ class KafkaBus:
         """Fence off the transactions of whoever had these partitions before."""
         await self._transactions.begin(group, partitions)
 
-    async def together(self, group: str, topic: Topic, messages: Sequence[Message], offsets: Offsets) -> Offsets:
+    async def together(self, group: str, topic: Topic, messages: Sequence[Message], offsets: Offsets, traces: Traces = UNTRACED) -> Offsets:
         """Publish, and write positions down, in one transaction a partition; gives those: none where the broker has no transactions."""
         if not self._transactions.possible:
-            await self.publish(topic, messages)
+            await self.publish(topic, messages, traces)
             return {}
         with self.translated(f"publish {topic.value} to"):
             count = len(await self._producer.partitions_for(self._prefix + topic.value))
-            values = [Keyed(message.camera.encode(), codec.encode(topic, message)) for message in messages]
+            values = _keyed(topic, messages, traces)
             return await self._transactions.publish(group, self._prefix + topic.value, values, count, offsets)
 
     async def written(self, group: str, places: Collection[TopicPartition]) -> Offsets:
@@ -235,7 +236,7 @@ class KafkaBus:
         """Decode what was read; MessageError if it can't be."""
         topic = self._topics[raw.topic]
         ref = Ref(topic=topic, partition=raw.partition, offset=raw.offset)
-        return Record(message=codec.decode(topic, raw.value or b""), ref=ref, published=raw.timestamp / 1000)
+        return Record(message=codec.decode(topic, raw.value or b""), ref=ref, published=raw.timestamp / 1000, trace=_trace(raw))
 
     def _decoded(self, raw: ConsumerRecord) -> Record[Message] | None:
         with suppress(MessageError):
@@ -250,7 +251,7 @@ class KafkaBus:
             ref = Ref(topic=topic, partition=raw.partition, offset=raw.offset)
             camera = (raw.key or b"").decode(errors="replace")
             letter = codec.dead_letter(camera, ref, raw.value or b"", error, time.time())
-            await self._append(Topic.DEAD_LETTER, [(camera, codec.encode(Topic.DEAD_LETTER, letter))])
+            await self._append(Topic.DEAD_LETTER, [Keyed(camera.encode(), codec.encode(Topic.DEAD_LETTER, letter))])
 
     @contextmanager
     def translated(self, doing: str) -> Iterator[None]:
@@ -260,14 +261,15 @@ class KafkaBus:
         except (KafkaError, OSError) as error:
             raise BusError(f"Can't {doing} Kafka at {','.join(self._at.hosts)}: {explain(error, self._at.security)}") from error
 
-    async def _send(self, topic: Topic, values: list[tuple[str, bytes]]) -> None:
+    async def _send(self, topic: Topic, values: list[Keyed]) -> None:
         if self.closed:
             raise BusError("The bus is closed: nothing can be published any more; subscribe and publish before close()")
         await self._append(topic, values)
 
-    async def _append(self, topic: Topic, values: list[tuple[str, bytes]]) -> None:
+    async def _append(self, topic: Topic, values: list[Keyed]) -> None:
         with self.translated(f"publish {topic.value} to"):
-            sent = [await self._producer.send(self._prefix + topic.value, value, camera.encode()) for camera, value in values]
+            name = self._prefix + topic.value
+            sent = [await self._producer.send(name, one.value, one.key, headers=one.headers) for one in values]
             acknowledged = await asyncio.gather(*sent)
         for ack in acknowledged:
             self._published[ack.topic_partition] = max(ack.offset + 1, self._published.get(ack.topic_partition, 0))
@@ -314,3 +316,23 @@ class KafkaBus:
             begins = await self._reader.beginning_offsets(list(ends))
             done = await self.written(group, ends)
         return {place: end - max(begins[place], reached(done[place]) if place in done else -1) for place, end in ends.items()}
+
+
+def _keyed(topic: Topic, messages: Sequence[Message], traces: Traces) -> list[Keyed]:
+    """Messages as records; where one is followed, a header says so, and the event of an alert."""
+    if not traces:
+        return [Keyed(message.camera.encode(), codec.encode(topic, message)) for message in messages]
+    keyed = []
+    for number, message in enumerate(messages):
+        trace = traces.get(number, "")
+        with events.traced(trace):
+            keyed.append(Keyed(message.camera.encode(), codec.encode(topic, message), [(TRACEPARENT, trace.encode())] if trace else None))
+    return keyed
+
+
+def _trace(raw: ConsumerRecord) -> str:
+    """The span that a record comes of."""
+    if not raw.headers:
+        return ""
+    found = next((value.decode(errors="replace") for name, value in raw.headers if name == TRACEPARENT), "")
+    return found if is_traceparent(found) else ""

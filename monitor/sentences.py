@@ -12,6 +12,10 @@ HAPPENS: Final[Mapping[str, str]] = {
     "fire": "something burns",
     "aggression": "an angry voice",
     "crying": "someone cries",
+    "gun_shot": "a shot",
+    "siren": "a siren",
+    "scream": "someone screams",
+    "glass_break": "breaking glass",
     "distress": "someone calls for help or threatens",
     "threat": "someone threatens",
     "call_for_help": "someone calls for help",
@@ -21,6 +25,7 @@ HAPPENS: Final[Mapping[str, str]] = {
     "camera:offline": "the camera is offline",
     "camera:blind": "the camera is blind",
     "camera:frozen": "the picture is frozen",
+    "camera:drift": "the picture is not what it was: was the camera moved, or has the light changed?",
     "camera:silent": "the microphone is silent",
 }
 SENSES: Final[Mapping[Modality, str]] = {Modality.PICTURE: "picture", Modality.SOUND: "sound", Modality.TEXT: "words"}

@@ -18,14 +18,12 @@ import numpy.typing as npt
 
 from monitor.jpeg import Image
 from monitor.messages import Frame, Mark, Pose, Sighting
-from monitor.objects import KEY_POINTS, Box, KeyPoint, Thing, shape_for
+from monitor.objects import KEY_POINTS, KINDS, Box, KeyPoint, Thing, shape_for
 from monitor.tracks import Track, Tracker
 
 Floats = npt.NDArray[np.float32]
 Grey = npt.NDArray[np.uint8]
 
-KINDS: Final = frozenset({"person", "bicycle", "car", "motorcycle", "bus", "truck", "train", "boat", "cat", "dog", "horse"})
-"""What moves by itself, or is driven: among the detector's other kinds there is more that isn't there than that is."""
 THRESHOLD: Final = 0.2
 MOST: Final = 32
 """So many things of a picture are kept, the surest ones."""

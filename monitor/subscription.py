@@ -19,7 +19,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, OffsetAndMetadata, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 
-from monitor.bus import Batch, Place, Record
+from monitor.bus import UNTRACED, Batch, Place, Record, Traces
 from monitor.errors import BusError, MessageError
 from monitor.messages import Message, Stamped, Topic
 from monitor.metrics import Metrics
@@ -71,7 +71,7 @@ class Home(Protocol):
     async def begin(self, group: str, partitions: Collection[int]) -> None:
         """Put an end to what an earlier owner of these partitions may still publish."""
 
-    async def together(self, group: str, topic: Topic, messages: Sequence[Message], offsets: Offsets) -> Offsets:
+    async def together(self, group: str, topic: Topic, messages: Sequence[Message], offsets: Offsets, traces: Traces = UNTRACED) -> Offsets:
         """Publish, and write positions of the partitions that these lie in down, both or neither; gives what was written."""
 
 
@@ -176,10 +176,10 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # aio
         known = {*self._at.done, *self._working_on}
         self._keeping = {place: places[ours] for place in known if (ours := self._home.place(place)) in places}
 
-    async def answer(self, topic: Topic, messages: Sequence[Message]) -> None:
+    async def answer(self, topic: Topic, messages: Sequence[Message], traces: Traces = UNTRACED) -> None:
         """Publish with the position behind the batch, in one transaction."""
         offsets = self._offsets(self._at.after(self._working_on, self._keeping))
-        self._written |= await self._home.together(self._group, topic, messages, offsets)
+        self._written |= await self._home.together(self._group, topic, messages, offsets, traces)
 
     async def finish(self) -> None:
         """Count the last batch as processed, and write the position down."""

@@ -45,6 +45,11 @@ class Tail:
         self._scores[self._count % KEPT] = score
         self._count += 1
 
+    @property
+    def begin(self) -> float:
+        """Their upper quartile, where the tail begins."""
+        return self._begin
+
     def rarity(self, score: float) -> float:
         """The share of ordinary moments that score so high (extrapolated; below the upper quartile it may exceed 1)."""
         if self._count - self._fitted >= min(REFIT, max(self._fitted // 4, 1)):

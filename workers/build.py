@@ -92,14 +92,26 @@ def judges(config: Config, metrics: Metrics | None = None) -> fuse.Judges:
     fusion, tone, texts = Fusion.load(config.models), Tone.load(), text_encoder(config.models)
     heads: list[fuse.Network] = [fusion, tone, Intent.load(tone)] if config.models.tone else [fusion, Intent.load(tone)]
     looking = _looking(config)
-    for role, name in {"fusion": fusion.name, "text": texts.name, "tone": tone.name}.items() if metrics is not None else ():
-        metrics.loaded(role, name, config.models.device)
+    if metrics is not None:
+        for role, name in {"fusion": fusion.name, "text": texts.name, "tone": tone.name}.items():
+            metrics.loaded(role, name, config.models.device)
     return reasons.Reasoned(
         reasons.Beside([*heads, *looking]),
         partial(Remembered, config.normality) if config.normality.enabled else _nothing,
         explain=Explainer(reasons.Probabilities(fusion), fusion.kinds, texts),
         forgets=[each.forget for each in looking],
+        shadow=_shadow(config),
     )
+
+
+def _shadow(config: Config) -> fuse.Shadow | None:
+    """The candidate that judges beside the network, if there is one."""
+    if not config.models.shadow:
+        return None
+    from monitor.fusion import Fusion  # noqa: PLC0415
+    from workers.shadow import Beside  # noqa: PLC0415
+
+    return Beside(Fusion.load(config.models.model_copy(update={"fusion": config.models.shadow})), config.alerts.rule)
 
 
 def _looking(config: Config) -> Sequence[Looking]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
 from monitor.brokers import brokers
 from monitor.bus import Bus
-from monitor.config import Config
+from monitor.config import Config, Tracing
+from monitor.errors import ConfigError
 from monitor.follow import follow
 from monitor.kafka import KafkaBus
 from monitor.memory import MemoryBus
@@ -40,6 +42,27 @@ async def open_bus(
     try:
         if isinstance(bus, KafkaBus):
             await bus.start()
-        yield bus
+        async with followed(bus, config.tracing) as seen:
+            yield seen
     finally:
         await bus.close()
+
+
+@asynccontextmanager
+async def followed(bus: Bus, settings: Tracing) -> AsyncIterator[Bus]:
+    """Follow what goes over a bus, where that is wanted: nothing is loaded, and nothing in its way, where it is not.
+
+    Raises ConfigError saying what to install.
+    """
+    if not settings.endpoint:
+        yield bus
+        return
+    try:
+        from monitor import tracing  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"tracing: {error.name} is missing; install scenewatch[otel], or leave tracing.endpoint out") from error
+    provider = tracing.provider(settings)
+    try:
+        yield tracing.TracedBus(bus, provider.get_tracer("scenewatch"))
+    finally:
+        await asyncio.to_thread(provider.shutdown)  # sends what is left

@@ -195,6 +195,7 @@ class Tap:
 
     def _read(self) -> None:
         """Run in the thread: hand over what the camera gives."""
+        structlog.contextvars.bind_contextvars(stage=STAGE, camera=self._capture.feed.name)
         try:
             for item in self._capture.items():
                 self.lanes[topic_of(item)].put(item)

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import Final
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from monitor import codec, events
-from monitor.bus import Bus, Record
+from monitor.bus import Bus, Record, trace_id
 from monitor.errors import MessageError, SinkError
 from monitor.messages import Alert, Message, Topic
 from monitor.metrics import Metrics
@@ -51,11 +52,18 @@ class Nowhere:
 async def _deliver(bus: Bus, sink: Sink, group: str, metrics: Metrics) -> None:
     for outcome in ("delivered", "failed"):
         metrics.delivered.labels(sink.name, outcome)
+    metrics.delivery_seconds.labels(sink.name)
     async with bus.subscribe(Topic.ALERTS, group=group, limit=LIMIT) as batches:
         async for batch in batches:
             with metrics.working(STAGE, batch):
                 for record in batch:
-                    await _send(bus, sink, record, metrics)
+                    with bound_contextvars(camera=record.message.camera, **_trace(record)), events.traced(record.trace):
+                        await _send(bus, sink, record, metrics)
+
+
+def _trace(record: Record[Message]) -> dict[str, str]:
+    """What log lines say of a record's trace."""
+    return {"trace": trace_id(record.trace)} if record.trace else {}
 
 
 async def _send(bus: Bus, sink: Sink, record: Record[Message], metrics: Metrics) -> None:

@@ -64,6 +64,20 @@ def render(film: Path, seed: int, console: Console) -> tuple[scene.Incident, ...
         return scene.render(film, seed, report)
 
 
+def keep_film(film: Path, seed: int) -> None:
+    """Render the scene into a file, unless it is there; nobody ever finds half of it."""
+    console = Console(stderr=True)
+    if film.exists():
+        console.print(f"{film} is there already")
+        return
+    film.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=film.parent, prefix=f".{film.stem}-") as scratch:
+        made = Path(scratch, film.name)
+        render(made, seed, console)
+        made.with_suffix(".json").replace(film.with_suffix(".json"))
+        made.replace(film)
+
+
 async def watch(film: Path, starts_at: float | None, also: tuple[Sink, ...], *, fast: bool, console: Console) -> None:
     """Run the whole pipeline on a film, alerts to the terminal and to the other sinks."""
     config = with_film(load([CONFIG]), film, starts_at)

@@ -23,6 +23,7 @@ from monitor.hearing import SoundEncoder, sound_encoder
 from monitor.holding import Holding
 from monitor.language import TextEncoder, text_encoder
 from monitor.layers import layered_sounds
+from monitor.logs import named
 from monitor.messages import DeadLetter, Frame, Message, Sound, Stamped, Topic
 from monitor.metrics import Metrics
 from monitor.objects import detector, poser
@@ -91,7 +92,7 @@ async def run(bus: Bus, encoders: Encoders, metrics: Metrics, takes: Takes = ALL
         Topic.TRANSCRIPTS: partial(texts, encoders.text),
     }
     with ExitStack() as stack:
-        threads = {topic: stack.enter_context(ThreadPoolExecutor(1, f"encode-{topic.value}")) for topic in encodes}
+        threads = {topic: stack.enter_context(ThreadPoolExecutor(1, f"encode-{topic.value}", named(STAGE))) for topic in encodes}
         async with bus.subscribe(*READS[Stage.ENCODE], group=STAGE, limit=LIMIT) as batches:
             async for batch in batches:
                 with metrics.working(STAGE, batch):
@@ -144,6 +145,8 @@ def _count(metrics: Metrics, encoded: Encoded, topic: Topic) -> None:
     metrics.encoded.labels(encoded.modality.value).inc(encoded.embeddings)
     for lost in encoded.left_out:
         _drop(metrics, lost, "pressure")
+    for sound in encoded.unheard:
+        metrics.sound_unheard.labels(metrics.camera(sound.camera)).inc(sound.until - sound.at)
     for rejected in encoded.rejected:
         metrics.dead_letters.labels(topic.value, rejected.error.reason).inc()
         _drop(metrics, rejected.message, rejected.error.reason)

@@ -14,8 +14,10 @@ from monitor.align import Aligner, Window
 from monitor.bus import Batch, Bus
 from monitor.errors import MessageError
 from monitor.holding import Holding
+from monitor.logs import named
 from monitor.messages import Embedding, Judgement, Learned, Mark, Score, Topic
 from monitor.metrics import Metrics
+from monitor.normality import DRIFT
 from monitor.scoring import score
 
 log: Any = structlog.get_logger()
@@ -64,6 +66,18 @@ class Usual(Protocol):
         ...
 
 
+class Shadow(Protocol):
+    """Judges beside the network, and is only counted."""
+
+    def __call__(self, asked: Sequence[Window], items: Sequence[Window | Mark], made: list[Score | Mark], /) -> list[Score | Mark]:
+        """Add what it says of the windows that the network was asked about."""
+        ...
+
+    def count(self, metrics: Metrics, scores: Sequence[Score | Mark], /) -> None:
+        """Count where both agree."""
+        ...
+
+
 @dataclass(slots=True)
 class Judges:
     """The network and the cameras' normalities, with what they said of the windows that are not final yet."""
@@ -71,6 +85,8 @@ class Judges:
     network: Network
     normality: Callable[[], Usual | None]
     """Makes the normality of a camera that is new; None where it is off."""
+    shadow: Shadow | None = None
+    """A candidate that judges beside the network."""
     _usual: dict[str, Usual | None] = field(default_factory=dict)
     _open: dict[str, dict[float, Score]] = field(default_factory=dict)
     _kept: dict[str, float] = field(default_factory=dict)
@@ -83,7 +99,8 @@ class Judges:
         """Judge windows in order; a mark, which ends a camera, is passed on and makes its normality forget."""
         asked = [item for item in items if isinstance(item, Window) and not item.unchanged]
         known = iter(self.network(asked) if asked else ())
-        return list(self.each(items, known))
+        made = list(self.each(items, known))
+        return made if self.shadow is None else self.shadow(asked, items, made)
 
     def forget(self, camera: str) -> None:
         """Let go of a camera, as if it had never been there."""
@@ -161,7 +178,7 @@ async def run(bus: Bus, aligner: Aligner, judges: Judges, metrics: Metrics) -> N
     """
     loop = asyncio.get_running_loop()
     holding = Holding()
-    with ThreadPoolExecutor(1, STAGE) as thread:
+    with ThreadPoolExecutor(1, STAGE, named(STAGE)) as thread:
         async with bus.subscribe(Topic.EMBEDDINGS, group=STAGE, limit=LIMIT) as batches:
             async for batch in batches:
                 with metrics.working(STAGE, batch):
@@ -174,6 +191,8 @@ async def run(bus: Bus, aligner: Aligner, judges: Judges, metrics: Metrics) -> N
                             await bus.publish(Topic.SCORES, scores)
                             metrics.published(STAGE, Topic.SCORES, scores)
                             _count(metrics, closed, scores, judges)
+                            if judges.shadow is not None:
+                                judges.shadow.count(metrics, scores)
                             if learned := await loop.run_in_executor(thread, judges.to_keep, scores):
                                 await bus.publish(Topic.NORMALITY, learned)
                     batches.keep(holding.keep(lambda _, camera: aligner.needed(camera)))
@@ -215,6 +234,7 @@ def _count(metrics: Metrics, closed: Sequence[Window | Mark], scores: Sequence[S
             continue
         metrics.scored(made)
         metrics.show(metrics.learning, made.camera, made.learning)
+        metrics.show(metrics.drift, made.camera, any(judgement.kind == DRIFT for judgement in made.judgements))
     for camera in {made.camera for made in scores if isinstance(made, Score)}:
         if (examples := judges.examples(camera)) is not None:
             metrics.show(metrics.examples, camera, examples)

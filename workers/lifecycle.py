@@ -26,11 +26,12 @@ async def supervise(name: str, start: Start, *, pause_s: float = 0.5) -> None:
 
     What it had not finished comes to it again from the bus.
     """
+    structlog.contextvars.bind_contextvars(stage=name)  # of the task that this runs in, and of those that it begins
     crashes: deque[float] = deque(maxlen=CRASHES)
     clock = asyncio.get_running_loop().time
     while (error := await _outcome(start)) is not None:
         crashes.append(clock())
-        log.error("stage crashed", stage=name, error=repr(error), exc_info=error)
+        log.error("stage crashed", error=repr(error), exc_info=error)
         if len(crashes) == CRASHES and crashes[-1] - crashes[0] < WITHIN_S:
             raise error
         await asyncio.sleep(pause_s * len(crashes))

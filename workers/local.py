@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import structlog
+from structlog.contextvars import bind_contextvars, bound_contextvars
 
 from monitor import cache, logs, sinks
 from monitor.bus import Bus
@@ -38,7 +39,7 @@ async def main(config: Config, paths: Sequence[Path], *, fast: bool) -> int:
     """Run every stage until the sources have ended or a signal comes; 1 if a camera was given up."""
     if not config.cameras and not paths:
         raise ConfigError("nothing to watch: name a configuration file or a video")
-    logs.configure(config.log_level, json=False)
+    logs.configure(config.log_level, json=config.log_format == "json")
     metrics = Metrics(max_cameras=config.metrics.max_cameras)
     begun = time.perf_counter()
     failures = await everything(config, metrics, sinks.sinks(config.sinks), paths=paths, fast=fast)
@@ -72,8 +73,9 @@ async def everything(
 
 def _capture(config: Config, bus: Bus, metrics: Metrics, *, fast: bool = False, follow: Follow | None = None) -> capture.CaptureWorker:
     """Make what watches the cameras; only whoever waits for the stages takes all there is, whatever happens."""
-    governor = None if fast else Governor(config.capture.pressure, metrics)
-    return capture.CaptureWorker(bus, config.capture, metrics, fast=fast, governor=governor, follow=follow, folder=spool_folder(config))
+    governor, folder = None if fast else Governor(config.capture.pressure, metrics), spool_folder(config)
+    with bound_contextvars(stage=Stage.CAPTURE.value):
+        return capture.CaptureWorker(bus, config.capture, metrics, fast=fast, governor=governor, follow=follow, folder=folder)
 
 
 def spool_folder(config: Config) -> Path | None:
@@ -92,6 +94,7 @@ async def _watch_then_drain(
     cameras: capture.CaptureWorker, config: Config, bus: Bus, stop: asyncio.Event, paths: Sequence[Path]
 ) -> tuple[capture.Failure, ...]:
     """Capture until every source has ended or a signal comes; then let what is under way reach the sinks."""
+    bind_contextvars(stage=Stage.CAPTURE.value)
     async with cameras:
         await cameras.apply(config.cameras)
         following = [watch.cameras(paths, cameras.apply)] if paths else []
@@ -124,7 +127,7 @@ async def one(stage: Stage, config: Config, paths: Sequence[Path], instance: str
     """
     if config.bus == "memory://":
         raise ConfigError(f"`worker {stage}` needs a bus that processes share: set `bus: kafka://host:port`")
-    logs.configure(config.log_level, json=True)
+    logs.configure(config.log_level, json=config.log_format != "console")
     metrics = Metrics(max_cameras=config.metrics.max_cameras)
     out = sinks.sinks(config.sinks) if stage is Stage.DELIVER else ()
     vitals = Vitals()

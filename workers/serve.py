@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import socket
 import sys
 import threading
@@ -18,7 +19,7 @@ import msgspec
 import structlog
 from prometheus_client import make_wsgi_app
 
-from monitor import config
+from monitor import config, exposition
 from monitor.errors import ConfigError
 from monitor.metrics import Metrics
 
@@ -112,12 +113,14 @@ class _Handler(WSGIRequestHandler):
 
 def application(metrics: Metrics, vitals: Vitals) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
     """Answer three paths; any other is not there (WSGI, PEP 3333)."""
-    exposed = make_wsgi_app(metrics.registry)
+    text = make_wsgi_app(metrics.registry)
 
     def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         if path in {"/metrics", "/"}:
-            found: Iterable[bytes] = exposed(environ, start_response)
+            if exposition.ASKED in environ.get("HTTP_ACCEPT", ""):
+                return _openmetrics(metrics, environ, start_response)
+            found: Iterable[bytes] = text(environ, start_response)
             return found
         said = _said(path, vitals)
         status = "404 Not Found" if said is None else "200 OK" if said.ok else "503 Service Unavailable"
@@ -125,6 +128,15 @@ def application(metrics: Metrics, vitals: Vitals) -> Callable[[dict[str, Any], A
         return [msgspec.json.encode(said or Answer(ok=False, reason="there are /metrics, /healthz and /readyz")) + b"\n"]
 
     return answer
+
+
+def _openmetrics(metrics: Metrics, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """What Prometheus asks for: with exemplars, and compressed a little, which takes a tenth of the time of much."""
+    body, headers = exposition.openmetrics(metrics.registry), [("Content-Type", exposition.CONTENT_TYPE)]
+    if "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
+        body, headers = gzip.compress(body, 1), [*headers, ("Content-Encoding", "gzip")]
+    start_response("200 OK", headers)
+    return [body]
 
 
 def _said(path: str, vitals: Vitals) -> Answer | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from monitor.bus import Batch
@@ -58,17 +58,21 @@ class Shown:
             self._counted.pop(camera, None)
 
     def _look(self, score: Score) -> None:
-        camera, metrics = score.camera, self._metrics
+        camera = score.camera
         if camera not in self._counted:
             self._counted[camera] = Counter()
             self._begin(camera)
         if 0 <= score.until - self._looked.get(camera, score.until - EVERY_S) < EVERY_S:
             return
         self._looked[camera] = score.until
-        for kind, threshold in self._decider.thresholds(camera).items():
-            metrics.show(metrics.threshold, camera, threshold, kind=kind)
+        self.watch(camera, self._decider.thresholds(camera))
+
+    def watch(self, camera: str, thresholds: Mapping[str, float]) -> None:
+        """Show what raises an alarm of a camera now, by kind."""
+        for kind, threshold in thresholds.items():
+            self._metrics.show(self._metrics.threshold, camera, threshold, kind=kind)
         if self._budget is not None:
-            metrics.show(metrics.budget, camera, self._budget)
+            self._metrics.show(self._metrics.budget, camera, self._budget)
 
     def _begin(self, camera: str) -> None:
         label = self._metrics.camera(camera)

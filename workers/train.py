@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import torch
 from rich.progress import track
 
@@ -13,11 +14,13 @@ from monitor.fusion import FusionConfig
 from monitor.hearing import sound_encoder
 from monitor.language import text_encoder
 from monitor.vision import picture_encoder
-from workers.training.card import NAME, card, save, sources
+from workers.training import board
+from workers.training.card import NAME, Source, card, save
 from workers.training.checkpoint import Checkpoint, Curves
 from workers.training.compose import Banks, Composer
 from workers.training.crossing import calibrate, composed_figures, cross_validate, recording_figures, rule_figures
 from workers.training.fit import Watch, fit
+from workers.training.heeded import Heeded, read
 from workers.training.pictures import picture_bank
 from workers.training.rows import FOLDS
 from workers.training.run import data_hash, run_card, training_key, write
@@ -30,22 +33,24 @@ FEATURES_SEED: Final = 0
 """The variants of the recordings are the same for every training, so that the cache can be used."""
 
 
-def train(data: Path, out: Path, settings: Training, *, run: bool = False) -> dict[str, float]:
+def train(data: Path, out: Path, settings: Training, *, run: bool = False, feedback: Path | None = None) -> dict[str, float]:
     """Train on the rows that may be shipped, write weights and card to a folder, and return the cross-validated figures.
 
-    With `run`, a run card and the curves are written beside them.
+    With `run`, a run card and the curves are written beside them; `feedback` is a file of verdicts that teach, too.
     """
     pictures, sounds, texts = picture_encoder(MODELS), sound_encoder(MODELS), text_encoder(MODELS)
     encoders = {"picture": pictures.name, "sound": sounds.name, "text": texts.name}
     banks = Banks(
-        picture_bank(data, pictures, FEATURES_SEED, track),
-        sound_bank(data, sounds, FEATURES_SEED, track),
+        picture_bank(data, pictures, FEATURES_SEED, track, weather=settings.weather),
+        sound_bank(data, sounds, FEATURES_SEED, track, changed=settings.changed_sounds),
         text_bank(texts, FEATURES_SEED),
     )
-    return teach(banks, encoders, out, settings, run=run)
+    return teach(banks, encoders, out, settings, run=run, heeded=None if feedback is None else read(feedback, banks, settings.feedback))
 
 
-def teach(banks: Banks, encoders: dict[str, str], out: Path, settings: Training, *, run: bool) -> dict[str, float]:
+def teach(
+    banks: Banks, encoders: dict[str, str], out: Path, settings: Training, *, run: bool, heeded: Heeded | None = None
+) -> dict[str, float]:
     """Cross-validate, calibrate, teach, and write."""
     cfg = FusionConfig(
         motion=banks.pictures.motion.shape[1],
@@ -54,30 +59,36 @@ def teach(banks: Banks, encoders: dict[str, str], out: Path, settings: Training,
         text=banks.texts.values.shape[1],
         kind=settings.kind,
     )
-    figures, calibration = _validated(banks, cfg, settings)
+    figures, calibration = _validated(banks, cfg, settings, heeded)
     curves = Curves()
-    digest = data_hash((banks.pictures, banks.sounds, banks.texts))
+    digest = data_hash((banks.pictures, banks.sounds, banks.texts)) + (heeded.counted.sha256 if heeded else "")
     checkpoint = _checkpoint(out, settings, digest)
     folds = frozenset(range(FOLDS)) - ({settings.stopping.fold} if settings.stopping else set())
     watch = _watch(banks, settings)
-    net = fit(banks, folds, cfg, settings.recipe, settings.seed, track, watch=watch, checkpoint=checkpoint, curves=curves)
+    net = fit(banks, folds, cfg, settings.recipe, settings.seed, track, watch=watch, checkpoint=checkpoint, curves=curves, heeded=heeded)
     if calibration is not None:
         with torch.no_grad():
             net.calibration.copy_(calibration)
     whole = (banks.pictures, banks.sounds, banks.texts)
-    done = save(net, out, card(net, whole, encoders, settings.recipe, settings.seed, figures))
-    if run:
-        write(run_card(settings, digest, sources(whole), done, curves), out)
+    said = card(net, whole, encoders, settings.recipe, settings.seed, figures)
+    if heeded:
+        owner = Source(name="feedback on alerts of this installation", licence="its owner's", recordings=heeded.counted.verdicts)
+        said = msgspec.structs.replace(said, data=[*said.data, owner])
+    done = save(net, out, said)
+    if run or heeded:
+        write(run_card(settings, digest, done.data, done, curves, heeded.counted if heeded else None), out)
+    if settings.tensorboard:
+        board.write(curves, done.figures, Path(settings.tensorboard))
     if checkpoint:
         checkpoint.remove()
     return figures
 
 
-def _validated(banks: Banks, cfg: FusionConfig, settings: Training) -> tuple[dict[str, float], torch.Tensor | None]:
+def _validated(banks: Banks, cfg: FusionConfig, settings: Training, heeded: Heeded | None) -> tuple[dict[str, float], torch.Tensor | None]:
     """Figures of what was held out, and the calibration; neither without folds."""
     if not settings.folds:
         return {}, None
-    held = cross_validate(banks, cfg, settings.recipe, settings.seed, track, settings.folds)
+    held = cross_validate(banks, cfg, settings.recipe, settings.seed, track, settings.folds, heeded)
     calibration = calibrate(held)
     return {**composed_figures(held, calibration), **recording_figures(held), **rule_figures(held, calibration)}, calibration
 

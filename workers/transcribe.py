@@ -11,6 +11,7 @@ from typing import Final
 from monitor.bus import Bus
 from monitor.guard import Outcome
 from monitor.holding import Holding
+from monitor.logs import named
 from monitor.messages import Mark, Topic, Transcript
 from monitor.metrics import Metrics
 from monitor.speech import Heard
@@ -29,7 +30,7 @@ async def run(bus: Bus, segmenter: Callable[[str], Segmenter], transcribe: Trans
     ears = Ears(segmenter)
     loop = asyncio.get_running_loop()
     holding = Holding(grain_s=0.0)
-    with ThreadPoolExecutor(1, STAGE) as thread:
+    with ThreadPoolExecutor(1, STAGE, named(STAGE)) as thread:
         async with bus.subscribe(Topic.AUDIO, group=STAGE, limit=LIMIT) as batches:
             async for batch in batches:
                 with metrics.working(STAGE, batch):

@@ -68,6 +68,12 @@ class Node:
     """By listener: PLAINTEXT, CONTROLLER, and where there is security SCRAM, TLS, SCRAM_TLS, MUTUAL."""
     folder: Path
     process: subprocess.Popen[bytes] | None = None
+    reached_at: dict[str, int] = field(default_factory=dict)
+    """By listener: the port that clients are told of, where something stands between them and it."""
+
+    def told(self, listener: str) -> int:
+        """The port at which clients find a listener."""
+        return self.reached_at.get(listener, self.ports[listener])
 
     @property
     def log(self) -> Path:
@@ -181,7 +187,7 @@ def properties(node: Node, nodes: Sequence[Node], security: Security | None) -> 
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "PLAINTEXT",
         "listeners": listeners,
-        "advertised.listeners": ",".join(item for item in listeners.split(",") if not item.startswith("CONTROLLER")),
+        "advertised.listeners": ",".join(f"{name}://127.0.0.1:{node.told(name)}" for name in node.ports if name != "CONTROLLER"),
         "listener.security.protocol.map": ",".join(f"{name}:{PROTOCOLS[name]}" for name in node.ports),
         "log.dirs": node.folder / "data",
         "auto.create.topics.enable": "false",
@@ -247,10 +253,13 @@ class Cluster:
     jars: Path = field(default_factory=fetch)
 
     @classmethod
-    def launch(cls, folder: Path, count: int = 1, *, port: int | None = None, security: Security | None = None) -> Cluster:
+    def launch(
+        cls, folder: Path, count: int = 1, *, port: int | None = None, security: Security | None = None, reached_at: Sequence[int] = ()
+    ) -> Cluster:
         """Format and start so many nodes, and wait until they serve; raises UnavailableError.
 
-        The open listeners are at `port` and the next ones; left out, all ports are free ones.
+        The open listeners are at `port` and the next ones; left out, all ports are free ones. Clients are told that they are
+        at `reached_at`, one port a node, where something stands between.
         """
         names = tuple(PROTOCOLS) if security else OPEN
         ports = iter(free_ports(count * len(names)))
@@ -258,6 +267,8 @@ class Cluster:
         if port:
             for node in nodes:
                 node.ports["PLAINTEXT"] = port + node.number - 1
+        for node, told in zip(nodes, reached_at, strict=False):
+            node.reached_at["PLAINTEXT"] = told
         cluster = cls(folder, nodes, security)
         cluster._begin()
         return cluster
@@ -278,7 +289,7 @@ class Cluster:
 
     def address(self, listener: str = "PLAINTEXT") -> str:
         """The nodes' listeners as host:port,host:port."""
-        return ",".join(f"127.0.0.1:{node.ports[listener]}" for node in self.nodes)
+        return ",".join(f"127.0.0.1:{node.told(listener)}" for node in self.nodes)
 
     @property
     def url(self) -> str:

@@ -14,6 +14,7 @@ from monitor.messages import Topic
 from monitor.metrics import Metrics
 from workers import local
 from workers.bench.chaos import faults, table
+from workers.bench.chaos.cluster import Site
 from workers.replay import Kept
 from workers.stage import Stage
 
@@ -24,13 +25,13 @@ VICTIMS = (Stage.FUSE, Stage.ALERT)
 async def test_stages_that_are_killed_lose_and_double_nothing(apache: Cluster, recording: Path, tmp_path: Path) -> None:
     bench = table.Bench(films=[recording], cameras=1, folder=tmp_path)
     plan = table.Plan(name="killed", fault=partial(faults.kill, times=1, stages=VICTIMS), brokers=1)
-    row = await bench.run(plan, apache, None)
+    row = await bench.run(plan, Site(brokers=apache), None)
     assert row.done.faults == len(VICTIMS)
     assert row.counted.doubled(Topic.ALERTS) == 0
 
     ends = {revision: sorted(item[1] for item in row.counted.items[Topic.SCORES] if item[2] == revision) for revision in (0, 1)}
     for untils in ends.values():
-        assert {later - earlier for earlier, later in pairwise(untils)} == {0.5}
+        assert {later - earlier for earlier, later in pairwise(untils)} == {table.HOP_S}
 
     said = await undisturbed(bench.settings(plan, apache.url))
     assert {item[1] for item in said} >= {"phrase:said", "camera:blind"}

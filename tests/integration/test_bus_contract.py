@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import TypeAlias
@@ -363,3 +364,18 @@ async def test_a_close_waits_for_what_a_member_asks_of_the_broker(apache_url: st
     await asyncio.wait_for(asked.wait(), 20)
     await bus.close()
     assert await ended == []
+
+
+async def test_what_is_followed_carries_the_span_that_it_comes_of(bus: AnyBus) -> None:
+    trace = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"
+    begun = time.time()
+    await bus.publish(Topic.VIDEO, [frame("door", 0), frame("door", 1)], {1: trace})
+    records = await read(bus, 2, Topic.VIDEO, group="g")
+    assert [record.trace for record in records] == ["", trace]
+    assert all(begun - 1 < record.published < begun + 30 for record in records)
+
+
+async def test_how_the_brokers_are_is_told_where_there_are_some(bus: AnyBus) -> None:
+    health = await bus.health()
+    assert (health is None) == isinstance(bus, MemoryBus)
+    assert health is None or (health.nodes, health.under_replicated, health.offline) == (1, 0, 0)

@@ -10,7 +10,7 @@ import pytest
 
 from monitor.config import Camera, Capture
 from monitor.feed import Feed, Item
-from monitor.messages import SOUND_HZ, Frame, Mark, Modality, Sound
+from monitor.messages import SOUND_HZ, Frame, Mark, Modality, Sound, State
 from monitor.pressure import Step, Valve
 
 
@@ -123,3 +123,12 @@ def test_a_clip_ends_where_it_ends_however_little_of_it_was_taken(step: Step, fr
     pressed.play(frames)
     assert pressed.end() == whole.end()
     assert len(pressed.frames) + pressed.left_out[Modality.PICTURE] == len(whole.frames)
+
+
+@pytest.mark.parametrize("step", [Step.ALL, Step.KEY, Step.NO_PICTURE, Step.NOTHING])
+def test_a_camera_that_comes_back_is_not_stalled_whatever_is_taken_of_it(step: Step) -> None:
+    camera = watched(step, seconds=2)
+    camera.feed.state(2.0, 2.0, State.STALLED)
+    camera.feed.begin(2.0, (Modality.PICTURE, Modality.SOUND), 1.0)
+    camera.play(50)
+    assert State.STALLED not in camera.feed.states

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from monitor.budget import BLOCK_S, DAY, Budgets, Peaks, chance, logit
+from monitor.budget import BLOCK_S, DAY, KEPT, Budgets, Peaks, chance, logit
 from monitor.config import Alerts, Rule
 from monitor.errors import ConfigError, MessageError
 from monitor.extremes import extremal_index, fit
@@ -125,10 +125,20 @@ def test_a_budget_is_a_rate() -> None:
     assert [Alerts(budget=text).budget_per_day for text in ("1/day", "7/week", "0.5/hour")] == pytest.approx([1, 1, 12])
 
 
+def test_minutes_that_were_told_rightly_are_no_ordinary_ones() -> None:
+    peaks = learned(days(2), 1.0)
+    block = peaks.newest
+    peaks.close(block + 1, 50.0)
+    assert math.isfinite(peaks.heights[(block + 1) % KEPT])
+    peaks.heed(block + 1, block + 1, Verdict.RIGHT)
+    assert math.isnan(peaks.heights[(block + 1) % KEPT])
+
+
 def test_feedback_is_stored_and_teaches() -> None:
     item = Feedback(camera="hall", at=1, until=2, verdict=Verdict.ORDINARY, given=3, kind="fight")
     missed = Feedback(camera="hall", at=5, until=6, verdict=Verdict.MISSED, given=7)
     assert from_lines(to_line(item) + to_line(missed) + to_line(item)) == (item, missed)
-    assert [example.label for example in examples([item, missed])] == ["ordinary", "anomaly"]
+    right = Feedback(camera="hall", at=8, until=9, verdict=Verdict.RIGHT, given=10, kind="fight")
+    assert [example.label for example in examples([item, missed, right])] == ["ordinary", "anomaly", "fight"]
     with pytest.raises(ConfigError, match="line 1"):
         from_lines(b"{}\n")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from monitor.errors import SourceError
@@ -71,6 +71,7 @@ def told(*times: float) -> list[Raised]:
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10_000), st.booleans())
+@example(4752, False)
 def test_shots_fill_a_stream_without_gaps_and_a_calm_one_shows_no_fight(seed: int, calm: bool) -> None:
     planned = drawn(seed, calm=calm)
     assert planned.shots[0].begin == 0

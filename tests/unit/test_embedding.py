@@ -42,7 +42,7 @@ class Taken:
     """Takes what it was told to, one after the other."""
 
     frames: list[bool] = field(default_factory=list)
-    every_sound: list[bool] = field(default_factory=list)
+    one_in: list[int] = field(default_factory=list)
     asked: list[float] = field(default_factory=list)
 
     def takes_frame(self, captured: float) -> bool:
@@ -52,9 +52,9 @@ class Taken:
     def takes_things(self, captured: float) -> bool:
         return captured >= 0
 
-    def takes_every_sound(self, captured: float) -> bool:
+    def hears_one_in(self, captured: float) -> int:
         self.asked.append(captured)
-        return self.every_sound[len(self.asked) - 1]
+        return self.one_in[len(self.asked) - 1]
 
 
 class Lengths:
@@ -139,18 +139,27 @@ def test_a_sound_is_heard_with_the_half_second_before_it():
 
 
 def test_under_pressure_nobody_asks_for_the_tone_of_voices():
-    sounds = Sounds(Halves(), Taken(every_sound=[True, False, False, True]), layers=lambda seconds: seconds[:, -1:].reshape(-1, 1, 1, 1))
+    sounds = Sounds(Halves(), Taken(one_in=[1, 2, 2, 1]), layers=lambda seconds: seconds[:, -1:].reshape(-1, 1, 1, 1))
     encoded = sounds([record(sound(at, value)) for at, value in ((0, 0.1), (0.5, 0.2), (1.0, 0.3), (1.5, 0.4))])
     layers = [floats(item.grid).tolist() for item in encoded.items if isinstance(item, Embedding)]
     assert layers == [[pytest.approx(0.1, abs=1e-3)], [], [pytest.approx(0.4, abs=1e-3)]]
 
 
 def test_under_pressure_every_other_half_second_is_heard_with_the_next_one():
-    sounds = Sounds(Halves(), Taken(every_sound=[False, False, False, False, True, True]))
+    sounds = Sounds(Halves(), Taken(one_in=[2, 2, 2, 2, 1, 1]))
     encoded = sounds([record(sound(at / 2, at / 10)) for at in range(6)])
     assert [type(item) for item in encoded.items] == [Mark, Embedding, Mark, Embedding, Embedding, Embedding]
     assert vectors(encoded.items) == [[0, 0.1], [0.2, 0.3], [0.3, 0.4], [0.4, 0.5]]
     assert [item.until for item in encoded.items] == [0.5, 1, 1.5, 2, 2.5, 3]
+    assert not encoded.unheard
+
+
+def test_under_lasting_pressure_what_no_embedding_holds_is_counted():
+    sounds = Sounds(Halves(), Taken(one_in=[4] * 8))
+    encoded = sounds([record(sound(at / 2, at / 10)) for at in range(8)])
+    assert [type(item) for item in encoded.items] == [Mark, Mark, Mark, Embedding] * 2
+    assert vectors(encoded.items) == [[0.2, 0.3], [0.6, 0.7]]
+    assert len(encoded.unheard) == 4
 
 
 def test_the_half_second_before_is_remembered_from_batch_to_batch_and_camera_by_camera():

@@ -1,7 +1,9 @@
+import asyncio
 import io
 import json
 import logging
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from monitor import logs
 from monitor.logs import redact
+from workers.lifecycle import supervise
 
 SECRETS = st.text(st.characters(codec="utf-8", exclude_categories=("Z", "C"), exclude_characters="\"'<>"), min_size=4, max_size=20)
 HOSTS = st.sampled_from(["10.0.0.7", "cam.example:8554", "[::1]:554"])
@@ -115,5 +118,44 @@ def test_no_log_line_shows_a_credential(as_json: bool, capsys: pytest.CaptureFix
         assert json.loads(err.splitlines()[0])["source"] == "rtsp://***@cam/1"
 
 
+async def test_every_line_of_a_stage_says_its_stage_from_its_threads_too(capsys: pytest.CaptureFixture[str]) -> None:
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+
+    async def stage() -> None:
+        structlog.get_logger().info("in the loop")
+        with ThreadPoolExecutor(1, "encode", logs.named("encode")) as thread:
+            await asyncio.get_running_loop().run_in_executor(thread, structlog.get_logger().info, "in a thread")
+
+    try:
+        logs.configure("info", json=True)
+        await asyncio.create_task(supervise("encode", stage))
+        structlog.get_logger().info("elsewhere")
+        err = capsys.readouterr().err
+    finally:
+        root.handlers[:], root.level = before
+        structlog.reset_defaults()
+    said = {line["event"]: line.get("stage") for line in map(json.loads, err.splitlines())}
+    assert said == {"in the loop": "encode", "in a thread": "encode", "elsewhere": None}
+
+
 def test_logging_goes_to_standard_error() -> None:
     assert isinstance(sys.stderr, io.TextIOBase)
+
+
+def test_what_a_library_repeats_is_said_now_and_then_with_how_often() -> None:
+    now = 0.0
+    repeats = logs.Repeats(lambda: now)
+    said = []
+    for second in range(12):
+        now = float(second)
+        record = logging.LogRecord("aiokafka", logging.ERROR, "", 0, "no node %s", (second,), None)
+        if repeats.filter(record):
+            said.append(record.getMessage())
+    assert said == ["no node 0", "no node 10 (and 9 times more since it was said last)"]
+
+
+def test_different_things_are_all_said() -> None:
+    repeats = logs.Repeats(lambda: 0.0)
+    records = [logging.LogRecord("aiokafka", logging.ERROR, "", 0, text, None, None) for text in ("a", "b", "a")]
+    assert [repeats.filter(record) for record in records] == [True, True, False]

@@ -6,7 +6,20 @@ import pytest
 
 from monitor import models
 from monitor.errors import ModelError
-from monitor.models import MODELS, File, Kind, Member, Model, Part, Status, locate_model, model, npm_files
+from monitor.models import (
+    MODELS,
+    File,
+    Kind,
+    Member,
+    Model,
+    Part,
+    Status,
+    locate,
+    locate_model,
+    model,
+    npm_files,
+    weights_folder,
+)
 from monitor.npm import NpmPackage, kept_folder
 
 
@@ -148,3 +161,31 @@ def test_the_listing_says_how_each_model_stands(package: Path):
     (package / "two").write_bytes(b"wrong")
     known = (entry(file("one", b"first")), entry(file("two", b"second")), entry(file("three", b"third")))
     assert [line.status for line in models.listing(known)] == [Status.INSTALLED, Status.WRONG, Status.MISSING]
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of weights that are made here."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = weights_folder()
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_weights_that_can_not_be_shipped_say_what_makes_them(made: Path):
+    with pytest.raises(
+        ModelError, match=r"fusion-research\.safetensors is not in .*make it from the data: scenewatch train --set research"
+    ):
+        locate("fusion-research")
+    assert model("fusion-research").sources == ("scenewatch train --set research",)
+
+
+def test_weights_that_were_made_here_are_checked_as_all_others(made: Path):
+    weights = made / "fusion-research.safetensors"
+    weights.write_bytes(b"weights")
+    digest = hashlib.sha256(b"weights").hexdigest()
+    weights.with_suffix(".json").write_text(f'{{"sha256": "{digest}"}}')
+    assert locate("fusion-research").version == f"fusion-research@{digest[:8]}"
+    weights.write_bytes(b"Weights")
+    with pytest.raises(ModelError, match=r"is not the file we know: .* Make it again: scenewatch train --set research"):
+        locate("fusion-research")

@@ -6,9 +6,14 @@ from hypothesis.extra import numpy as arrays
 
 from monitor.objects import (
     CELLS,
+    CHANNELS,
+    ENLARGED,
     KEY_POINTS,
+    KINDS,
     LABELS,
     MOST,
+    SHAPES,
+    SMALL,
     WHOLE,
     Square,
     boxes_at,
@@ -18,6 +23,7 @@ from monitor.objects import (
     key_points,
     overlaps,
     peaks,
+    shape_for,
     square_around,
     things,
 )
@@ -42,6 +48,23 @@ def test_there_are_the_names_that_coco_has():
     assert len(LABELS) == len(set(LABELS)) == 80
     assert (LABELS[0], LABELS[2], LABELS[-1]) == ("person", "car", "toothbrush")
     assert len(KEY_POINTS) == 17
+
+
+def test_what_is_looked_for_has_its_channels():
+    assert [LABELS[channel] for channel in CHANNELS] == list(KINDS)
+    found = things(heat(person_3_4=0.9, car_8_9=0.5)[list(CHANNELS)], sides(8, 8, 8, 8), 0.3, KINDS)
+    assert [thing.label for thing in found] == ["person", "car"]
+
+
+def test_a_small_picture_is_not_enlarged_for_nothing():
+    assert shape_for(np.zeros((360, 640, 3), np.uint8)) == (352, 640)
+    assert shape_for(np.zeros((1080, 1920, 3), np.uint8)) == (352, 640)
+    assert shape_for(np.zeros((240, 360, 3), np.uint8)) == (320, 480)
+    assert shape_for(np.zeros((320, 180, 3), np.uint8)) == (512, 288)
+    for large, small in zip(SHAPES, SMALL, strict=True):
+        assert large[0] * large[1] < ENLARGED**2 * small[0] * small[1]
+        assert all(side % 32 == 0 for side in (*large, *small))
+        assert large[1] / large[0] == pytest.approx(small[1] / small[0], rel=0.03)
 
 
 def test_a_peak_is_a_cell_that_no_neighbour_is_over():

@@ -110,14 +110,24 @@ def test_a_clock_that_is_set_forward_leaves_no_frame_out() -> None:
         now, captured = float(second), second + step - 1.0
         step = 3600.0 if second >= 30 else 0.0
         assert relief.takes_frame(captured)
-        assert relief.takes_every_sound(captured)
+        assert relief.hears_one_in(captured) == 1
 
 
-def test_every_other_sound_is_enough_under_lasting_pressure() -> None:
+def heard(*lags: float) -> list[int]:
+    """Of how many pieces of sound one is heard, second by second."""
     now = 0.0
     relief = Relief(LIMITS, wall=lambda: 1e9 + now, steady=lambda: now)
     taken = []
-    for _ in range(8):
+    for lag in lags:
         now += 1
-        taken.append(relief.takes_every_sound(1e9 + now - 12.0))
-    assert taken == [*[True] * 4, *[False] * 4]
+        taken.append(relief.hears_one_in(1e9 + now - lag))
+    return taken
+
+
+def test_as_few_sounds_as_may_be_are_heard_of_a_backlog_that_lasts() -> None:
+    assert heard(*[12.0] * 8) == [*[1] * 4, *[8] * 4]
+
+
+def test_fewer_sounds_are_heard_by_whoever_keeps_up_so_only() -> None:
+    assert heard(*[12.0] * 5, 1.0, 1.0) == [*[1] * 4, 8, 2, 2]
+    assert heard(*[12.0] * 9, 1.0) == [*[1] * 4, *[8] * 5, 4]

@@ -133,8 +133,8 @@ def test_key_points_are_asked_for_only_where_the_box_does_not_show_it():
 
 
 def test_a_look_is_the_mean_of_each_band_of_the_box():
-    features = np.zeros((128, 12, 10), np.float32)
-    features[:, :4], features[:, 4:8], features[:, 8:] = 1, 2, 3
+    features = np.zeros((12, 10, 128), np.float32)
+    features[:4], features[4:8], features[8:] = 1, 2, 3
     made = look(features, (0.0, 0.0, 1.0, 1.0)).reshape(-1, 128)
     assert made.shape == (LOOK // 128, 128)
     assert np.allclose(made, [[1], [2], [3]])

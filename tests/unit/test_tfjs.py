@@ -82,6 +82,17 @@ def test_a_depthwise_convolution_pads_below_and_to_the_right(run):
     assert found[0, 2, 1, 2] == pytest.approx(padded[2:5, 4:7, 2].sum())
 
 
+def test_outputs_that_nobody_reads_are_left_out(run, tmp_path: Path):
+    kernel, bias = halves(1, 1, 3, 5), halves(5)
+    model = files([conv("out", "_FusedConv2D", "image", "kernel", "bias", fused=("BiasAdd",))], kernel=kernel, bias=bias)
+    [whole] = run(model, "out")
+    inference.save(read(*model, "image", SIZE, ["out"], {"kernel": (3, 0), "bias": (3, 0)}), tmp_path / "some.xml")
+    some = inference.load(tmp_path / "some.xml", 1, {"INFERENCE_PRECISION_HINT": "f32"}).infer(PICTURE)[0]
+    np.testing.assert_allclose(some, whole[:, [3, 0]], rtol=1e-5)
+    with pytest.raises(ModelError, match="nowhere"):
+        read(*model, "image", SIZE, ["out"], {"nowhere": (0,)})
+
+
 def test_arithmetic_meets_constants_channels_first(run):
     image, plane, scale = PICTURE.astype(np.float32), halves(*SIZE, 1), halves(3)
     nodes = [node("times", "Mul", "image", "plane"), node("more", "AddV2", "times", "scale"), node("less", "Sub", "more", "one")]

@@ -97,6 +97,10 @@ async def test_what_the_guard_rejects_is_counted_and_not_published():
         for outcome in ("accepted", "repetition")
     }
     assert outcomes == {"accepted": 1, "repetition": 1}
+    rejected = metrics.registry.get_sample_value("scenewatch_utterances_rejected_total", {"reason": "repetition"})
+    assert (rejected, metrics.registry.get_sample_value("scenewatch_utterances_rejected_total", {"reason": "phantom"})) == (1, 0)
+    spoke = metrics.registry.get_sample_value("scenewatch_camera_speech_last_timestamp_seconds", {"camera": "door"})
+    assert spoke is None, "the camera has ended"
     assert (metrics.registry.get_sample_value("scenewatch_speech_seconds_total") or 0) > 4
 
 

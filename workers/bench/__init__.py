@@ -14,7 +14,12 @@ def run(name: str, data: Path) -> dict[str, float]:
         from workers.bench import bus  # noqa: PLC0415 (each loads what it needs: the processes of `bus` need no models)
 
         return bus.measure()
+    if name == "scrape":
+        from workers.bench import scrape  # noqa: PLC0415
+
+        return scrape.measure()
     from workers.bench import cameras, stages, stream  # noqa: PLC0415
 
     streams = stream.variants(data, CACHE / f"{len(stream.SENTENCES)}-sentences-interleaved")
-    return stages.measure(streams) if name == "stages" else cameras.measure(streams)
+    ways = {"stages": stages.measure, "more": stages.measure_more, "cameras": cameras.measure}
+    return ways[name](streams)

@@ -17,9 +17,9 @@ from typing import Final
 
 from rich.progress import track
 
-from monitor import config
+from monitor import codec, config
 from monitor.config import Camera, Config
-from monitor.messages import Message, Topic
+from monitor.messages import Frame, Message, Topic
 from monitor.metrics import Metrics
 from workers import build, capture
 from workers.bench import bare
@@ -41,6 +41,42 @@ def measure(streams: Sequence[Path]) -> dict[str, float]:
     total, bare_total = sum(ours.values()), sum(alone.values())
     figures = {f"{name}_ms": value for name, value in ours.items()} | {f"{name}_bare_ms": value for name, value in alone.items()}
     return figures | {"camera_second_ms": total, "camera_second_bare_ms": bare_total, "overhead_ratio": total / bare_total - 1}
+
+
+def measure_more(streams: Sequence[Path]) -> dict[str, float]:
+    """What sizing needs beside that: encode by what it encodes, people and things, tone, and the bytes of each topic, a camera-second.
+
+    One thread a model: threads that wait for each other on a busy machine take processor time, too.
+    """
+    film = streams[0]
+    seconds = duration_s(film)
+    plain, toned = config.Models(objects="off", tone=False, threads=1), config.Models(objects="off", threads=1)
+    settings = Config(cameras={"bench": Camera(source=str(film), starts_at=0)}, models=plain)
+    recorded = _capture(settings)
+    seen = [each for each in recorded if each[0] is Topic.VIDEO]
+    heard = [each for each in recorded if each[0] is Topic.AUDIO]
+    picture, sound = _encoding(plain, seen, seconds), _encoding(plain, heard, seconds)
+    tone = _encoding(toned, heard, seconds) - sound
+    frames = sum(isinstance(message, Frame) for _, message in seen) / seconds
+    things = _encoding(config.Models(objects="on", tone=False, threads=1), seen, seconds) - picture
+    made = {"encode_picture_ms": picture / frames, "encode_sound_ms": sound, "tone_ms": tone, "things_ms": things / frames}
+    return made | {f"{topic}_bytes": size / seconds for topic, size in _sizes(settings, recorded).items()}
+
+
+def _encoding(models: config.Models, recorded: Recorded, seconds: float) -> float:
+    """Milliseconds of processor for a camera-second of the encode stage, with such models."""
+    run = build.consumer(Stage.ENCODE, Config(models=models), Metrics(), (), fast=True)
+    return _median_ms(partial(_play, run, recorded), seconds)
+
+
+def _sizes(settings: Config, recorded: Recorded) -> dict[str, int]:
+    """The bytes of all records of each topic, once every stage has added its own."""
+    for stage in (Stage.TRANSCRIBE, Stage.ENCODE, Stage.FUSE):
+        recorded = recorded + _play(build.consumer(stage, settings, Metrics(), (), fast=True), recorded)
+    sizes: dict[str, int] = {}
+    for topic, message in recorded:
+        sizes[topic.value] = sizes.get(topic.value, 0) + len(codec.encode(topic, message))
+    return sizes
 
 
 def _median_ms(call: Callable[[], object], seconds: float) -> float:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from monitor.bus import Batch, Place, Record
+from monitor.bus import UNTRACED, Batch, Health, Place, Record, Traces
 from monitor.messages import Message, Ref, Topic
 
 
@@ -17,8 +17,9 @@ class Tape:
         self._recorded = recorded
         self.published: list[tuple[Topic, Message]] = []
 
-    async def publish(self, topic: Topic, messages: Sequence[Message]) -> None:
+    async def publish(self, topic: Topic, messages: Sequence[Message], traces: Traces = UNTRACED) -> None:
         """Keep them."""
+        del traces
         self.published.extend((topic, message) for message in messages)
 
     @asynccontextmanager
@@ -38,6 +39,10 @@ class Tape:
         """Nothing ever waits."""
         del group
         return 0
+
+    async def health(self) -> Health | None:
+        """There are no brokers."""
+        return None
 
     async def drain(self) -> None:
         """Everything has been processed."""
@@ -72,6 +77,6 @@ class Reel:
     def keep(self, places: Mapping[Place, int]) -> None:
         """Nothing: nobody reads on."""
 
-    async def answer(self, topic: Topic, messages: Sequence[Message]) -> None:
+    async def answer(self, topic: Topic, messages: Sequence[Message], traces: Traces = UNTRACED) -> None:
         """Keep what is published."""
-        await self.tape.publish(topic, messages)
+        await self.tape.publish(topic, messages, traces)

@@ -47,6 +47,8 @@ class Order:
     """Filmed at night; the rest is as by day."""
     shippable: bool = False
     """Of rows alone whose licence lets weights be shipped."""
+    dense: bool = False
+    """Events follow each other quickly and no stream is calm: for teaching."""
 
     def film(self, number: int) -> Path:
         """Where a stream is."""
@@ -75,15 +77,15 @@ def kept(order: Order) -> Order:
     code = b"".join((here / name).read_bytes() for name in CODE)
     manifest = order.data / "manifest.csv"
     data = manifest.read_bytes() if manifest.is_file() else b""
-    what = repr((order.split, order.seed, order.minutes, order.shippable, str(order.data.resolve()))).encode()
+    what = repr((order.split, order.seed, order.minutes, order.shippable, order.dense, str(order.data.resolve()))).encode()
     return replace(order, out=cache_dir() / "incidents" / f"{order.split}-{hashlib.sha256(code + data + what).hexdigest()[:16]}")
 
 
 def film_one(path: Path, found: Sources, order: Order, number: int, say: Say) -> Timeline:
     """Draw and render one stream."""
     rng = np.random.default_rng([order.seed, list(Split).index(order.split), number])
-    calm, rain = number % round(1 / CALM) == 1, bool(rng.random() < RAIN)
-    drawn = plan(found, order.minutes * 60, rng, load, say, calm=calm)
+    calm, rain = number % round(1 / CALM) == 1 and not order.dense, bool(rng.random() < RAIN)
+    drawn = plan(found, order.minutes * 60, rng, load, say, calm=calm, dense=order.dense)
     part = path.with_suffix(".part.mp4")
     write_film(part, pictures(drawn.shots, order.seed * 1000 + number, night=order.night, rain=rain), mixed(drawn))
     part.rename(path)

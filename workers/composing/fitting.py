@@ -52,9 +52,24 @@ def calibrate(data: Path, out: Path, settings: Config, streams: int = STREAMS) -
     return figures
 
 
+def by_itself(order: Order, out: Path, settings: Config, licence: str) -> dict[str, float]:
+    """The same for a network that val did not teach: its own calibration, kept beside it, on the streams of an order."""
+    judged = examples(order, settings)
+    name = Fusion.load(settings.models).name
+    figures = cross_validate(judged, name)
+    rounded = {key: round(value, 4) for key, value in figures.items()}
+    card = msgspec.structs.replace(fit(judged, name), licence=licence, data=("the composer's val split",), figures=rounded)
+    anomaly.save(out, card, anomaly.of(settings.models.fusion))
+    return {f"anomaly_{key}": value for key, value in figures.items()}
+
+
 def fit(judged: Sequence[Judged], network: str) -> Anomaly:
     """A slope and an offset of each kind and a leak, by maximum likelihood with a weak prior at the kinds' own calibration."""
-    kinds, given, truth = gathered(judged)
+    return combined(*gathered(judged), network)
+
+
+def combined(kinds: tuple[str, ...], given: Numbers, truth: Flags, network: str) -> Anomaly:
+    """The same from the kinds' probabilities [n, K] and whether an incident is on [n]."""
     logits, here = torch.from_numpy(logit(given)), torch.from_numpy(given > 0)
     target = torch.from_numpy(truth.astype(np.float64))
     slopes, offsets = (torch.zeros(len(kinds), dtype=torch.float64, requires_grad=True) for _ in range(2))

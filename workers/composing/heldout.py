@@ -35,6 +35,8 @@ from workers.training.texts import text_bank
 
 HELD: Final = {Split.VAL: 2, Split.TEST: 3}
 """The fold that teaches nothing where a split is judged."""
+OF_TRAIN_ALONE: Final = frozenset({"fusion-research", "fusion-streams"})
+"""Networks that neither val nor test taught: they are judged as they are."""
 CODE: Final = (
     "fit.py",
     "compose.py",
@@ -55,7 +57,8 @@ def judges(data: Path, split: Split, timelines: Sequence[Timeline], settings: Co
     made = build.judges(bare)
     if isinstance(made, Reasoned):
         made.explain = None  # nobody reads the reasons, and they take longer than judging
-    if taught(data, timelines) and isinstance(made.network, Beside):
+    own = settings.models.fusion in OF_TRAIN_ALONE
+    if not own and taught(data, timelines) and isinstance(made.network, Beside):
         made.network = Beside(
             [without(data, HELD[split], each, settings) if isinstance(each, Fusion) else each for each in made.network.networks]
         )

@@ -9,33 +9,37 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from monitor.align import Window
-from monitor.cache import cache_dir, sha256, write_atomically
+from monitor.cache import sha256
 from monitor.config import Camera, Config
 from monitor.errors import SourceError
 from monitor.messages import Embedding, Mark, Message, Modality, Topic
 from monitor.metrics import Metrics
 from monitor.models import locate
-from workers import build, capture
+from workers import build, capture, features
 from workers.bench.tape import Tape
 from workers.build import Run
+from workers.features import Item
 from workers.stage import Stage
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Counts up when the stages make something else of the same film."""
 
-Item = Embedding | Mark
 Recorded = Sequence[tuple[Topic, Message]]
 
 
 class Perception:
     """Runs films through the stages, or reads what they made of them before; models are loaded when they are first needed."""
 
-    def __init__(self, settings: Config) -> None:
-        # people and things are read by normality and told in alerts, and neither is looked at here
-        self._settings = settings.model_copy(update={"models": settings.models.model_copy(update={"objects": "off"})})
+    def __init__(self, settings: Config, folder: Path | None = None) -> None:
+        self.folder = folder or features.store()
+        # people and things are read by normality and told in alerts, and neither is looked at here;
+        # flow is measured, so that networks which read it and which don't can be compared on the same streams
+        updates = {
+            "models": settings.models.model_copy(update={"objects": "off"}),
+            "capture": settings.capture.model_copy(update={"flow": True}),
+        }
+        self._settings = settings = settings.model_copy(update=updates)
         models = (settings.models.picture, settings.models.sound, settings.models.text, settings.speech.model)
         said = (VERSION, settings.capture, settings.speech, [locate(name).version for name in models])
         self._key = repr(said)
@@ -47,13 +51,22 @@ class Perception:
             return items
         return [*self._kept(pictures_of, film.stem), *(item for item in items if item.modality is not Modality.PICTURE)]
 
+    def made(self, film: Path) -> Path:
+        """The file in the feature store of what is seen, heard and said in a film; it is made if it is not there yet."""
+        return self._stored(film, None)
+
     def _kept(self, film: Path, name: str | None) -> list[Item]:
-        """From the cache folder, by the film's own bytes; with a name, its pictures alone, as a camera's of that name."""
-        key = hashlib.sha256(f"{self._key} {name or film.stem} {name is None} {sha256(film)}".encode()).hexdigest()[:20]
-        path = cache_dir() / "incidents" / f"{film.stem}-{key}.msgpack"
+        return features.read(self._stored(film, name))
+
+    def _stored(self, film: Path, name: str | None) -> Path:
+        """In the feature store, by the film's own bytes; with a name, its pictures alone, as a camera's of that name."""
+        digest = sha256(film)
+        key = hashlib.sha256(f"{self._key} {name or film.stem} {name is None} {digest}".encode()).hexdigest()[:20]
+        path = self.folder / f"{film.stem}-{key}.safetensors"
         if not path.is_file():
-            write_atomically(path, msgspec.msgpack.encode(self._perceive(film, name or film.stem, alone=name is not None)))
-        return msgspec.msgpack.decode(path.read_bytes(), type=list[Item])
+            items = self._perceive(film, name or film.stem, alone=name is not None)
+            features.write(path, items, {"recording": film.name, "sha256": digest, "made_by": self._key})
+        return path
 
     def _perceive(self, film: Path, name: str, *, alone: bool) -> list[Item]:
         camera = Camera(source=str(film.resolve()), starts_at=0.0)

@@ -33,7 +33,9 @@ LONG_S: Final = (6.0, 12.0)
 FOOTAGE: Final = 0.25
 """Share of the calm shots that are footage."""
 PAUSE_S: Final = (7.0, 16.0)
-"""From the end of one event to the next."""
+"""From the end of one event to the next …"""
+DENSE_S: Final = (2.0, 5.0)
+"""… and where a network is to learn from every minute."""
 ABOVE_DB: Final = (8.0, 22.0)
 """Of an event above the ambience."""
 AMBIENCE_DB: Final = (-46.0, -34.0)
@@ -41,6 +43,9 @@ LONGEST_S: Final = 6.0
 """A recorded sound is cut after this."""
 
 INCIDENTS: Final = (("seen", 0.26), ("heard", 0.26), ("said", 0.24), ("shouted", 0.1), ("several", 0.14))
+SORTS: Final = frozenset(name for name, _ in INCIDENTS)
+HEARD_ONLY: Final = frozenset({"heard", "shouted"})
+"""What a stream without pictures has of them."""
 AMONG: Final = (("incident", 0.5), ("hard", 0.28), ("ordinary", 0.22))
 """How often an event is what, in a stream that has incidents; without the first in one that has none."""
 
@@ -74,14 +79,30 @@ class Plan:
     events: list[Event] = field(default_factory=list)
 
 
-def plan(sources: Sources, seconds: float, rng: np.random.Generator, load: Load, say: Say, *, calm: bool) -> Plan:
-    """Draw a stream of so many seconds; a calm one has no incident."""
-    return _Planner(sources, seconds, rng, load, say).draw(calm=calm)
+def plan(sources: Sources, seconds: float, rng: np.random.Generator, load: Load, say: Say, *, calm: bool, dense: bool = False) -> Plan:
+    """Draw a stream of so many seconds; a calm one has no incident, in a dense one they follow each other quickly."""
+    return _Planner(sources, seconds, rng, load, say, dense=dense).draw(calm=calm)
+
+
+def heard_only(sources: Sources, seconds: float, rng: np.random.Generator, load: Load, say: Say) -> Plan:
+    """Draw the sound of a dense stream alone, for teaching; its shots are empty."""
+    return _Planner(sources, seconds, rng, load, say, dense=True, sorts=HEARD_ONLY).draw(calm=False, shown=False)
 
 
 class _Planner:
-    def __init__(self, sources: Sources, seconds: float, rng: np.random.Generator, load: Load, say: Say) -> None:
+    def __init__(
+        self,
+        sources: Sources,
+        seconds: float,
+        rng: np.random.Generator,
+        load: Load,
+        say: Say,
+        *,
+        dense: bool,
+        sorts: frozenset[str] = SORTS,
+    ) -> None:
         self._sources, self._rng, self._load, self._say = sources, rng, load, say
+        self._pause, self._sorts = DENSE_S if dense else PAUSE_S, sorts
         grounds = tuple(pick(sources.ambience, rng) for _ in range(2))
         self._plan = Plan(seconds=seconds, ambience_db=float(rng.uniform(*AMBIENCE_DB)), ambience=grounds)
         self._makers: dict[str, Callable[[float], float]] = {
@@ -92,12 +113,12 @@ class _Planner:
             "several": self._several,
         }
 
-    def draw(self, *, calm: bool) -> Plan:
+    def draw(self, *, calm: bool, shown: bool = True) -> Plan:
         """Events one after the other, then the calm pictures around them."""
         rng, planned = self._rng, self._plan
         among = AMONG[1:] if calm else AMONG
-        at = float(rng.uniform(*PAUSE_S))
-        while at < planned.seconds - 2 * LONGEST_S:
+        at = float(rng.uniform(*self._pause))
+        while at < planned.seconds - 2 * max(LONGEST_S, *SHOT_S):
             match draw(among, rng):
                 case "incident":
                     end = self._makers[draw([item for item in INCIDENTS if self._has(item[0])], rng)](at)
@@ -105,14 +126,15 @@ class _Planner:
                     end = self._hard(at)
                 case _:
                     end = self._ordinary(at)
-            at = end + float(rng.uniform(*PAUSE_S))
-        self._calm()
+            at = end + float(rng.uniform(*self._pause))
+        if shown:
+            self._calm()
         return planned
 
     def _has(self, sort: str) -> bool:
         found = self._sources
         has = {"seen": bool(found.fights), "heard": bool(found.heard), "shouted": bool(found.angry), "several": bool(found.fights)}
-        return has.get(sort, True)
+        return sort in self._sorts and has.get(sort, True)
 
     def _seen(self, at: float) -> float:
         """A fight: one shot, or two of the same scene."""

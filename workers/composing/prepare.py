@@ -15,19 +15,26 @@ from monitor import logs
 from monitor.config import Config
 from workers.composing import films, timeline
 from workers.composing.films import Order
-from workers.composing.perceive import Item, Perception
+from workers.composing.perceive import Perception
 from workers.composing.sources import sources
 from workers.composing.timeline import Timeline
+from workers.features import Item
 
 PROCESSES: Final = 2
 """At most; each has its models."""
 
 
-def ready(order: Order, settings: Config, *, nights: bool = False) -> Order:
-    """Compose and perceive all streams of an order, those with incidents also `nights`; the order then names where they are."""
+def ready(order: Order, settings: Config, *, nights: bool = False, most: int = PROCESSES) -> Order:
+    """Compose and perceive all streams of an order, those with incidents also `nights`; the order then names where they are.
+
+    What was interrupted goes on: each stream is kept by itself. In `most` processes, one of which is this one if it is 1.
+    """
     cached = films.kept(order)
     sources(order.data, order.split, shippable=order.shippable)  # what can't be composed is said before processes begin
-    processes = max(1, min(PROCESSES, os.cpu_count() or 1, order.streams))
+    processes = max(1, min(most, os.cpu_count() or 1, order.streams))
+    if processes == 1:
+        _prepare(cached, settings, range(order.streams), nights=nights)
+        return cached
     chunks = [[number for number in range(order.streams) if number // 2 % processes == first] for first in range(processes)]
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         for done in [pool.submit(_prepare, cached, settings, chunk, nights=nights) for chunk in chunks]:

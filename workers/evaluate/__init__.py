@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Final, TypeAlias, cast
 
 from monitor.config import Config
-from monitor.errors import ConfigError, SourceError
+from monitor.errors import ConfigError, ModelError, SourceError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,7 @@ EVALUATIONS: Final[Mapping[str, str]] = MappingProxyType(
         "retrieval": "workers.evaluate.retrieval:retrieval",
         "reasons": "workers.evaluate.reasons:reasons",
         "incidents": "workers.evaluate.incidents:incidents",
+        "incidents-research": "workers.evaluate.incidents:with_research_weights",
         "sounds": "workers.evaluate.sounds:sounds",
         "tone": "workers.evaluate.tone:tone",
         "intent": "workers.evaluate.intent:intent",
@@ -52,14 +53,14 @@ def run(name: str, task: Task) -> dict[str, float]:
 
 
 def everything(task: Task, page: Path | None) -> dict[str, float]:
-    """The figures of all that `docs/accuracy.md` tells of, and that page; what there is no data for is left out, and said."""
+    """The figures of all that `docs/accuracy.md` tells of, and that page; what has no data or no weights is left out, and said."""
     from workers.evaluate import page as pages  # noqa: PLC0415
 
     measured: dict[str, dict[str, float]] = {}
     for name in pages.ALL:
         try:
             measured[name] = run(name, task)
-        except SourceError as error:
+        except (SourceError, ModelError) as error:
             sys.stderr.write(f"eval {name}: left out: {error}\n")
     if page:
         page.write_text(pages.page(measured), "utf-8")

@@ -46,11 +46,12 @@ Said = Sequence[Mapping[str, Numbers]]
 
 
 def incidents(task: Task) -> dict[str, float]:
-    """All figures. Raises SourceError if the data has nothing to compose, ConfigError for an unknown set."""
+    """All figures. Raises SourceError if the data has nothing to compose, ConfigError for an unknown set, ModelError without weights."""
     if task.of not in SETS:
         raise ConfigError(
             f"eval incidents: there is no set {task.of!r}; there are {', '.join(filter(None, SETS))} and, left out, the whole"
         )
+    locate(task.config.models.fusion)  # what is missing is said before anything is composed
     wanted = Order(data=task.data, out=Path(), split=Split.TEST, seed=SEED, minutes=MINUTES, streams=SETS[task.of])
     order = prepare.ready(wanted, task.config, nights=True)
     days = prepare.streams(order, task.config)
@@ -63,11 +64,18 @@ def incidents(task: Task) -> dict[str, float]:
     return figures(day, dark, shipped(task), task.config.fusion.window_s)
 
 
+def with_research_weights(task: Task) -> dict[str, float]:
+    """The same with weights that can't be shipped. Raises ModelError saying what makes them."""
+    models = task.config.models.model_copy(update={"fusion": "fusion-research"})
+    return incidents(replace(task, config=task.config.model_copy(update={"models": models})))
+
+
 def shipped(task: Task) -> Anomaly | None:
     """The calibration, if it is one of the network that is configured."""
     folder = locate(task.config.models.fusion).weights.parent
     name = Fusion.load(task.config.models).name
-    known = anomaly.load(folder) if (folder / f"{anomaly.NAME}.json").is_file() else None
+    file = anomaly.of(task.config.models.fusion)
+    known = anomaly.load(folder, file) if (folder / f"{file}.json").is_file() else None
     if known is not None and known.network == name:
         return known
     sys.stderr.write(f"eval incidents: no calibration for {name}: the highest kind's probability is taken. Fit it: scenewatch calibrate\n")
@@ -109,6 +117,8 @@ def _precision(day: Sequence[Judged], said: Said) -> dict[str, float]:
     best = max(SINGLE, key=lambda view: found[f"ap_{view}"])
     found |= {name.replace(f"ap_{best}", "ap_best_single"): found[name] for name in (f"ap_{best}", f"ap_{best}_low", f"ap_{best}_high")}
     found |= {name.replace("ap_picture", "ap_no_sound"): found[name] for name in ("ap_picture", "ap_picture_low", "ap_picture_high")}
+    found["ap_no_picture_gain"] = found["ap_no_picture"] - max(found["ap_sound"], found["ap_text"])
+    found["ap_no_words_gain"] = found["ap_no_words"] - max(found["ap_picture"], found["ap_sound"])
     found["ap_gain"] = found["ap_fused"] - found["ap_best_single"]
     highest = [{FUSED: each.said[FUSED].max(1, initial=0.0)} for each in day]
     return found | _ap(FUSED, day, highest, name="ap_highest_kind")

@@ -32,11 +32,12 @@ from monitor.embedding import pictures
 from monitor.errors import SourceError
 from monitor.messages import Embedding, Frame, Mark, Message, Modality, Phase, Ref, Topic
 from monitor.metrics import Metrics
-from monitor.normality import GAP_S, KINDS, Normality
+from monitor.normality import KINDS, Normality
 from monitor.scoring import score
 from monitor.sightings import Sightings
 from monitor.tails import probability
 from monitor.vision import PictureEncoder, picture_encoder
+from monitor.watchers import GAP_S
 from workers.encode import sightings_of
 from workers.evaluate import Task
 from workers.evaluate.interval import with_interval
@@ -94,7 +95,7 @@ class Judged:
     clip: str
     rate: float
     ways: tuple[tuple[float, ...], ...]
-    """The odds of each way to be unusual, as `monitor.normality.PictureWatcher` has them."""
+    """The odds of each way to be unusual, as `monitor.watchers.PictureWatcher` has them."""
     abnormal: tuple[bool | None, ...]
     """None where the truth says nothing."""
 

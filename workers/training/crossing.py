@@ -16,6 +16,7 @@ from workers.training.bank import Bank, Track
 from workers.training.compose import Banks, Composer, alone, passes
 from workers.training.figures import area_under_roc, average_precision, calibration_error, platt
 from workers.training.fit import Recipe, fit, logits
+from workers.training.heeded import Heeded
 from workers.training.rows import FOLDS
 
 Progress = Callable[[Iterable[Any], str, int], Iterable[Any]]
@@ -57,11 +58,13 @@ class HeldOut:
         return tuple(self.known_by)
 
 
-def cross_validate(banks: Banks, cfg: FusionConfig, recipe: Recipe, seed: int, progress: Progress, folds: int = FOLDS) -> HeldOut:
+def cross_validate(
+    banks: Banks, cfg: FusionConfig, recipe: Recipe, seed: int, progress: Progress, folds: int = FOLDS, heeded: Heeded | None = None
+) -> HeldOut:
     """Teach as many networks as there are folds, and gather what each says of the fold that it did not see; fewer folds are quicker."""
     held = HeldOut(banks.known_by)
     for fold in range(folds):
-        net = fit(banks, frozenset(range(FOLDS)) - {fold}, cfg, recipe, seed + fold, progress)
+        net = fit(banks, frozenset(range(FOLDS)) - {fold}, cfg, recipe, seed + fold, progress, heeded=heeded)
         composed = Composer(banks, frozenset({fold}), seed + 100 + fold).draw(VALIDATION)
         held.logits.append(logits(net, composed))
         held.labels.append(composed.labels)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +15,11 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from monitor.fusion import FusionConfig
 from monitor.fusionnet import FusionNet, network
-from monitor.fusionparts import Standard, movement
+from monitor.fusionparts import Projection, Standard, movement
 from workers.training.bank import Bank
 from workers.training.checkpoint import Checkpoint, Curves, State
 from workers.training.compose import Banks, Composer, Examples
+from workers.training.heeded import Heeded, Heeding
 
 Progress = Callable[[Iterable[Any], str, int], Iterable[Any]]
 
@@ -48,6 +49,15 @@ class Watch:
     patience: int
 
 
+class Draws(Protocol):
+    """Draws windows to learn from, by its own generator."""
+
+    rng: np.random.Generator
+
+    def draw(self, size: int) -> Examples:
+        """As many windows."""
+
+
 def fit(
     banks: Banks,
     folds: frozenset[int],
@@ -59,22 +69,40 @@ def fit(
     watch: Watch | None = None,
     checkpoint: Checkpoint | None = None,
     curves: Curves | None = None,
+    heeded: Heeded | None = None,
 ) -> FusionNet:
     """Teach a new network on some folds; on a GPU where there is one, in bfloat16 but for the weights.
 
-    `curves` is filled with how the loss went. With a checkpoint, an interrupted training goes on as if it had not been.
+    A share of the windows is what people said of alerts, if that is given. `curves` is filled with how the loss went. With a checkpoint,
+    an interrupted training goes on as if it had not been.
     """
     torch.manual_seed(seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    composer = Composer(banks, folds, seed)
-    net = standardised(network(cfg), banks, folds).to(device).train()
+    composer = Composer(banks, folds, seed) if heeded is None else Heeding(Composer(banks, folds, seed), heeded, folds)
+    net = standardised(network(cfg), banks, folds)
+    return learn(net, composer, recipe, f"folds {sorted(folds)}", progress, watch=watch, checkpoint=checkpoint, curves=curves)
+
+
+def learn(
+    net: FusionNet,
+    composer: Draws,
+    recipe: Recipe,
+    name: str,
+    progress: Progress,
+    *,
+    watch: Watch | None = None,
+    checkpoint: Checkpoint | None = None,
+    curves: Curves | None = None,
+) -> FusionNet:
+    """Teach a network, whose features are standardised, by windows that somebody draws; a new one with the running average is given."""
+    cfg, device = net.cfg, torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    net = net.to(device).train()
     running = get_ema_multi_avg_fn(recipe.average)  # type: ignore[no-untyped-call]
     averaged = AveragedModel(net, multi_avg_fn=running, use_buffers=True)
     optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     state = State(net, averaged, optimiser, composer.rng, curves=curves or Curves())
     if checkpoint:
         checkpoint.resume(state)
-    for step in progress(range(state.step, recipe.steps), f"folds {sorted(folds)}", recipe.steps - state.step):
+    for step in progress(range(state.step, recipe.steps), name, recipe.steps - state.step):
         for group in optimiser.param_groups:
             group["lr"] = recipe.rate * _pace(step, recipe)
         optimiser.zero_grad()
@@ -142,10 +170,11 @@ def _pace(step: int, recipe: Recipe) -> float:
 
 def standardised(net: FusionNet, banks: Banks, folds: frozenset[int]) -> FusionNet:
     """Set the network's normalisation to the mean and deviation of the folds' tokens."""
-    _measure(net.pictures.change.standard, _changes(banks.pictures, folds))
-    _measure(net.pictures.motion.standard, movement(_rows(banks.pictures, banks.pictures.motion, folds)))
-    _measure(net.sounds.standard, _rows(banks.sounds, banks.sounds.values, folds))
-    _measure(net.texts.standard, _rows(banks.texts, banks.texts.values, folds))
+    measure(net.pictures.change.standard, _changes(banks.pictures, folds))
+    measure(net.pictures.motion.standard, movement(_rows(banks.pictures, banks.pictures.motion, folds)))
+    if isinstance(net.sounds, Projection):  # these sounds come without their layers
+        measure(net.sounds.standard, _rows(banks.sounds, banks.sounds.values, folds))
+    measure(net.texts.standard, _rows(banks.texts, banks.texts.values, folds))
     return net
 
 
@@ -160,7 +189,8 @@ def _changes(bank: Bank, folds: frozenset[int]) -> torch.Tensor:
     return torch.from_numpy(np.concatenate([np.diff(rows, axis=0) for rows in values]))
 
 
-def _measure(standard: Standard, tokens: torch.Tensor) -> None:
+def measure(standard: Standard, tokens: torch.Tensor) -> None:
+    """Set a normalisation to the mean and deviation of tokens [n, features]; those with something unknown are left out."""
     those = tokens[~tokens.isnan().any(1)]
     standard.mean.copy_(those.mean(0))
     standard.deviation.copy_(those.std(0).clamp(min=1e-3))

@@ -1,4 +1,4 @@
-"""`scenewatch train --only heads`: the small heads beside the fusion network (tone of voice, kind of sound, intent), each with its card."""
+"""`scenewatch train --only heads`: the small heads beside the fusion network (tone of voice, intent), each with its card."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 from rich.progress import track
 
 from monitor import config
@@ -17,17 +16,12 @@ from monitor.tone import TENSE
 from workers.training import meaning, voices
 from workers.training.bank import Bank
 from workers.training.card import SOURCES, Source
-from workers.training.figures import average_precision
 from workers.training.intents import phrases
-from workers.training.layered import whole
-from workers.training.linear import fit_head
 from workers.training.overheard import overheard
 from workers.training.rows import FOLDS
 from workers.training.taught import HeadCard, rounded, save
 
 MODELS: Final = config.Models()
-EVENTS_DECAY: Final = 3e-4
-ESC: Final = "sounds/esc10"
 
 INTENT_LIMITS: Final = (
     "Learned from sentences that were written for it, mostly English, some German, Spanish, French; the sentence encoder is English.",
@@ -40,14 +34,13 @@ TONE_LIMITS: Final = (
     "To another language and other microphones it carries over poorly: `scenewatch eval tone` says how poorly.",
     "Whether somebody speaks was learned from speech and ESC-10's ten sounds; singing and crowds were not taught.",
 )
-EVENTS_LIMITS: Final = ("Knows ESC-10's ten sounds and no others: any other sound is taken for one of them.",)
 
 
 def train_heads(data: Path, out: Path, seed: int = 0) -> dict[str, float]:
-    """Train on the rows that may be shipped, write the three heads with their cards to a folder, and return cross-validated figures."""
+    """Train on the rows that may be shipped, write both heads with their cards to a folder, and return cross-validated figures."""
     layers = layered_sounds(MODELS.sound)
     banks = voices.voice_banks(data, layers, track)
-    return {**_intent(out, seed), **_tone(banks, layers.name, out, seed), **_events(banks[ESC], layers.name, out, seed)}
+    return {**_intent(out, seed), **_tone(banks, layers.name, out, seed)}
 
 
 def _intent(out: Path, seed: int) -> dict[str, float]:
@@ -92,40 +85,6 @@ def _tone(banks: dict[str, Bank], encoder: str, out: Path, seed: int) -> dict[st
         validation="cv_*: four folds, no speaker, reader or ESC-10 fold on both sides; the shipped head was taught on all.",
         data=_sources(banks),
         limits=TONE_LIMITS,
-        figures=rounded(figures),
-    )
-    save(head, out, card)
-    return figures
-
-
-def _events(bank: Bank, encoder: str, out: Path, seed: int) -> dict[str, float]:
-    """The ten sounds of ESC-10."""
-    values, labels = whole(bank), [item.label.removeprefix("sound:") for item in bank.tracks]
-    folds = np.array([item.fold for item in bank.tracks])
-    classes = tuple(sorted(set(labels)))
-    said = np.zeros((len(labels), len(classes)))
-    for fold in np.unique(folds):
-        rows = np.flatnonzero(folds != fold)
-        said[folds == fold] = fit_head(values[rows], [labels[n] for n in rows], EVENTS_DECAY, classes=classes).log_probabilities(
-            values[folds == fold]
-        )
-    truth = np.array([classes.index(label) for label in labels])
-    figures = {
-        "cv_events_map": float(np.mean([average_precision(truth == k, said[:, k]) for k in range(len(classes))])),
-        "cv_events_accuracy": float(np.mean(said.argmax(1) == truth)),
-    }
-    head = fit_head(values, labels, EVENTS_DECAY, classes=classes)
-    card = HeadCard(
-        name="events-default",
-        classes=classes,
-        encoder=encoder,
-        parameters=head.weight.size + head.bias.size,
-        recipe={"decay": EVENTS_DECAY, "recordings": len(labels)},
-        seed=seed,
-        calibration={},
-        validation="cv_*: ESC-10's own folds; the shipped head was taught on all.",
-        data=_sources({ESC: bank}),
-        limits=EVENTS_LIMITS,
         figures=rounded(figures),
     )
     save(head, out, card)

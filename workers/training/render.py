@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import av
 import cv2
@@ -22,6 +22,7 @@ from monitor.config import Camera, Capture
 from monitor.errors import SourceError
 from monitor.motion import Motion
 from monitor.pictures import Shrinker, jpeg, luma
+from workers.training.augment import night, rain
 
 LENGTH_S: Final = 5.5
 """A clip is played for so long: a window and some."""
@@ -62,6 +63,7 @@ class Film:
     """Of the JPEGs."""
     every: int
     """Of so many frames one is seen: cameras have other rates, and leave out what nothing else is predicted from."""
+    weather: Literal["", "night", "rain"] = ""
 
 
 def film(rng: np.random.Generator) -> Film:
@@ -122,7 +124,8 @@ def refilmed(frames: Sequence[VideoFrame], how: Film, seed: int) -> list[Sample]
     noise = np.random.default_rng(seed).normal(0, how.noise, (1100, 1100)).astype(np.int16)
     numbered = list(enumerate(order))[:: how.every]
     changed = {
-        index: _seen(frames[index], how, noise[index * 37 % 600 :, index * 53 % 600 :]) for index in {index for _, index in numbered}
+        index: _seen(frames[index], how, noise[index * 37 % 600 :, index * 53 % 600 :], (seed, index))
+        for index in {index for _, index in numbered}
     }
     timed = ((how.phase + number * step, changed[index]) for number, index in numbered)
     return [sample._replace(at=sample.at - how.phase) for sample in sampled(timed, how.quality)]
@@ -133,7 +136,7 @@ def _times(frames: Sequence[VideoFrame]) -> list[float]:
     return [(frame.time or 0.0) - (frames[0].time or 0.0) for frame in frames]
 
 
-def _seen(frame: VideoFrame, how: Film, noise: npt.NDArray[np.int16]) -> VideoFrame:
+def _seen(frame: VideoFrame, how: Film, noise: npt.NDArray[np.int16], seeds: tuple[int, int]) -> VideoFrame:
     """One picture through the camera."""
     h, w = int(frame.height * how.crop), int(frame.width * how.crop)
     y, x = int((frame.height - h) * how.centre[0]), int((frame.width - w) * how.centre[1])
@@ -145,6 +148,9 @@ def _seen(frame: VideoFrame, how: Film, noise: npt.NDArray[np.int16]) -> VideoFr
         scaled = cv2.GaussianBlur(scaled, (0, 0), how.blur)
     levels = ((np.linspace(0, 1, 256) ** how.gamma - 0.5) * how.contrast + 0.5) * 255
     lit = cv2.LUT(scaled, np.clip(levels, 0, 255).astype(np.uint8))
+    if how.weather:
+        change = night if how.weather == "night" else rain
+        lit = change(np.asarray(lit, np.uint8), np.random.default_rng(seeds[0]), np.random.default_rng(seeds))
     if how.noise:
         lit = cv2.add(lit, np.repeat(noise[: lit.shape[0], : lit.shape[1], None], 3, axis=2), dtype=cv2.CV_8U)
     return VideoFrame.from_ndarray(np.asarray(lit, np.uint8), format="rgb24").reformat(format="yuv420p")

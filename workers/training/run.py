@@ -15,6 +15,7 @@ from workers.training.bank import Bank
 from workers.training.card import Card, Source
 from workers.training.checkpoint import Curves
 from workers.training.curves import plot
+from workers.training.heeded import Counted
 from workers.training.settings import Training
 
 
@@ -33,6 +34,8 @@ class RunCard(msgspec.Struct, frozen=True, kw_only=True):
     device: str
     curves: Curves
     figures: dict[str, float]
+    feedback: Counted | None = None
+    """What people said of alerts, and how much of it taught."""
 
 
 def data_hash(banks: Sequence[Bank]) -> str:
@@ -50,7 +53,7 @@ def training_key(settings: Training, digest: str) -> str:
     return hashlib.sha256(f"{settings.model_dump_json()} {digest}".encode()).hexdigest()
 
 
-def run_card(settings: Training, digest: str, data: list[Source], card: Card, curves: Curves) -> RunCard:
+def run_card(settings: Training, digest: str, data: list[Source], card: Card, curves: Curves, feedback: Counted | None = None) -> RunCard:
     """Describe a training that is done."""
     return RunCard(
         name=card.name,
@@ -63,6 +66,7 @@ def run_card(settings: Training, digest: str, data: list[Source], card: Card, cu
         device="cuda" if torch.cuda.is_available() else "cpu",
         curves=curves,
         figures=card.figures,
+        feedback=feedback,
     )
 
 

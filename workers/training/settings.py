@@ -46,6 +46,14 @@ class Training(Section):
     """Left out, the number of steps is fixed beforehand, and every fold teaches."""
     checkpoint_every: int = Field(0, ge=0)
     """Steps after which all is kept, so that a training that was interrupted goes on; 0: never."""
+    weather: bool = False
+    """Teach every clip at night and in the rain, too."""
+    changed_sounds: bool = False
+    """Teach every recording once more at another pitch, in a room, and in noise at 0 to 20 dB."""
+    feedback: float = Field(0.1, ge=0, le=0.5)
+    """The share of what is taught that is what people said of alerts, where that is given: `scenewatch train --feedback FILE`."""
+    tensorboard: str = ""
+    """A folder for TensorBoard's event files (needs scenewatch[tensorboard]); left out, none are written."""
     folds: int = Field(4, ge=0, le=4)
     """Folds that the cross-validation judges; its judgements calibrate the weights. 0: neither figures nor calibration."""
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import av
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from monitor.errors import SourceError
 from monitor.hearing import SoundEncoder
 from monitor.messages import SOUND_HZ
+from workers.training.augment import ROOM_S, SEMITONES, SNR_DB, full_scale, noisy, pitched, reverberant
 from workers.training.bank import Bank, Span, Tokens, Track, cached, gather, joined
 from workers.training.rows import ESC_KINDS, FOLDS, Row, trainable
 
@@ -49,14 +51,17 @@ class Recording:
     samples: Samples
 
 
-def sound_bank(data: Path, encoder: SoundEncoder, seed: int, progress: Progress) -> Bank:
-    """Each recording as it is (variant 0), then composed scenes (variant 1)."""
+def sound_bank(data: Path, encoder: SoundEncoder, seed: int, progress: Progress, *, changed: bool = False) -> Bank:
+    """Each recording as it is (variant 0), then composed scenes (variant 1), and, if so wanted, each once `otherwise` (variant 2)."""
     rows = [row for folder in ("sounds/esc10", "emotion/emodb", "speech/wer", "speech/diarization") for row in trainable(data, folder)]
     key = [encoder.name, [(row.name, row.path.stat().st_size) for row in rows]]
     recordings = cached("recordings", key, lambda: gather(_recordings(rows, encoder, progress)))
     scenes = cached("scenes", [*key, SCENES, MADE, SCENE_S, seed], lambda: gather(_scenes(rows, encoder, seed, progress)))
     ordinary = cached("ordinary", [encoder.name, ORDINARY, MADE, SCENE_S, seed], lambda: gather(_ordinary(encoder, seed, progress)))
-    return joined((recordings, scenes, ordinary))
+    if not changed:
+        return joined((recordings, scenes, ordinary))
+    other = cached("otherwise", [*key, SEMITONES, SNR_DB, ROOM_S, seed], lambda: gather(_otherwise(rows, encoder, seed, progress)))
+    return joined((recordings, scenes, ordinary, other))
 
 
 def samples_of(path: Path) -> Samples:
@@ -107,6 +112,18 @@ def _ordinary(encoder: SoundEncoder, seed: int, progress: Progress) -> Iterator[
         samples, _ = scene([item for item in recordings if item.row.fold == fold], rng, _pick_any)
         name, group = f"ordinary-{number}", f"fold {fold}"
         yield Track(name=name, label="ordinary", group=group, fold=fold, variant=1, duration=SCENE_S, spans=()), heard(samples, encoder)
+
+
+def _otherwise(rows: Sequence[Row], encoder: SoundEncoder, seed: int, progress: Progress) -> Iterator[tuple[Track, Tokens]]:
+    """Each recording at another pitch, in a room, in coloured noise; what it is, and when, is known before the noise."""
+    for number, row in enumerate(progress(rows, "sounds otherwise", len(rows))):
+        rng = np.random.default_rng([seed, 2, number])
+        recording = _recording(row)
+        semitones = rng.uniform(*SEMITONES)
+        recording = replace(recording, samples=pitched(recording.samples, semitones))
+        noise = coloured(len(recording.samples), rng.uniform(0, 2), rng)
+        samples = full_scale(noisy(reverberant(recording.samples, rng.uniform(*ROOM_S), rng), noise, rng.uniform(*SNR_DB)))
+        yield msgspec.structs.replace(_track(recording), variant=2), heard(samples, encoder)
 
 
 def _recording(row: Row) -> Recording:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import os
-import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from monitor.errors import SourceError
+from workers.bench.chaos.wire import Wire, wire
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 SCRIPT: Final = ROOT / "deploy" / "kafka-local" / "local_kafka.py"
@@ -34,24 +35,48 @@ class Brokers(Protocol):
         """End all nodes."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A cluster, and the wires to it that can be cut."""
+
+    brokers: Brokers
+    wires: Sequence[Wire] = ()
+
+    @property
+    def url(self) -> str:
+        """What `bus` in a configuration is."""
+        return self.brokers.url
+
+    def cut(self) -> None:
+        """Cut the network between all nodes and whoever uses them."""
+        for each in self.wires:
+            each.cut()
+
+    def mend(self) -> None:
+        """Let everything pass again."""
+        for each in self.wires:
+            each.mend()
+
+
 @asynccontextmanager
-async def cluster(folder: Path, count: int) -> AsyncIterator[Brokers]:
-    """Start so many brokers, and end them. Raises SourceError where Kafka can't be had here."""
+async def cluster(folder: Path, count: int) -> AsyncIterator[Site]:
+    """Start so many brokers, and end them; one alone is behind a wire, several would copy their records to each other through it.
+
+    Raises SourceError where Kafka can't be had here.
+    """
     script = _script()
+    ports = script.free_ports(1) if count == 1 else []
     try:
-        made: Brokers = await asyncio.to_thread(script.Cluster.launch, folder, count)
+        made: Brokers = await asyncio.to_thread(partial(script.Cluster.launch, folder, count, reached_at=ports))
     except script.UnavailableError as error:
         raise SourceError(f"bench chaos: {error}") from error
     try:
-        yield made
+        async with AsyncExitStack() as stack:
+            pairs = zip(ports, made.nodes, strict=False)
+            wires = [await stack.enter_async_context(wire(port, node.ports["PLAINTEXT"])) for port, node in pairs]
+            yield Site(brokers=made, wires=wires)
     finally:
         await asyncio.to_thread(made.close)
-
-
-def hang(brokers: Brokers, *, on: bool) -> None:
-    """Let every node stand still, with its connections open (SIGSTOP), or go on: what a network that is cut looks like."""
-    for node in brokers.nodes:
-        os.kill(node.process.pid, signal.SIGSTOP if on else signal.SIGCONT)
 
 
 def _script() -> Any:

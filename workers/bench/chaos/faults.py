@@ -19,7 +19,7 @@ from monitor.errors import BusError
 from monitor.kafka import KafkaBus
 from monitor.messages import MAX_BYTES, CameraState, Frame, Sound, State, Topic
 from workers.bench.chaos import clock
-from workers.bench.chaos.cluster import Brokers, hang
+from workers.bench.chaos.cluster import Site
 from workers.bench.chaos.counted import Counted
 from workers.bench.chaos.plant import BEHIND, Plant, is_ready
 from workers.stage import READS, Stage
@@ -36,7 +36,8 @@ BAD_LEAST: Final = 3
 """Each topic gets one of every kind at least."""
 NEWEST: Final = 48
 """A partition's newest records, in which each of its cameras has some."""
-DUTY_S: Final = 1.0
+DUTY_S: Final = 0.1
+"""In so short turns a process that stands still is one that is slow, and none that freezes."""
 SLOWER: Final = 10
 SLOW_S: Final = 50.0
 READ: Final = tuple(dict.fromkeys(topic for stage in BEHIND for topic in READS[stage]))
@@ -60,7 +61,7 @@ class Scene:
 
     plant: Plant
     bus: KafkaBus
-    brokers: Brokers
+    site: Site
     calm: Counted | None
     """The run in which nothing was broken."""
     done: Done
@@ -125,25 +126,25 @@ async def scale(scene: Scene) -> None:
 async def broker(scene: Scene, *, away_s: float) -> None:
     """Kill the first broker, and start it again."""
     await asyncio.sleep(8)
-    scene.brokers.kill(1)
+    scene.site.brokers.kill(1)
     scene.done.faults += 1
-    if len(scene.brokers.nodes) > 1:
+    if len(scene.site.brokers.nodes) > 1:
         await asyncio.gather(asyncio.sleep(away_s), _caught_up(scene))
-        await asyncio.to_thread(scene.brokers.start, 1)
+        await asyncio.to_thread(scene.site.brokers.start, 1)
     else:
         await asyncio.sleep(away_s)
-        await asyncio.to_thread(scene.brokers.start, 1)
+        await asyncio.to_thread(scene.site.brokers.start, 1)
         await _caught_up(scene)
 
 
 async def cut(scene: Scene, *, away_s: float) -> None:
-    """Let all brokers stand still with their connections open."""
+    """Cut the network between the brokers and all who use them, with connections open."""
     await asyncio.sleep(8)
-    hang(scene.brokers, on=True)
+    scene.site.cut()
     try:
         await asyncio.sleep(away_s)
     finally:
-        hang(scene.brokers, on=False)
+        scene.site.mend()
     scene.done.faults += 1
     await _caught_up(scene)
 

@@ -15,9 +15,9 @@ from workers.bench import stream
 from workers.bench.chaos import page, table
 
 SIZE: Final = (640, 360)
-SENTENCES: Final = stream.SENTENCES[:2]
+SENTENCES: Final = stream.SENTENCES[:1]
 """In half a minute: on an ordinary camera, too, nobody speaks most of the time."""
-FILMS: Final = Path(tempfile.gettempdir()) / "scenewatch-bench" / "360p-2-sentences"
+FILMS: Final = Path(tempfile.gettempdir()) / "scenewatch-bench" / "360p-1-sentence"
 TIMES: Final = 3
 """So often a camera's film of half a minute is played."""
 

@@ -18,16 +18,17 @@ FAULTS: Final = {
     "clock": "the clock of every stage is set forward by an hour, and back again after 25 s",
     "spool": "as `gone`, for 40 s; the spool lies on a disk of 2 MB, which fills up",
     "gone": "kill -9 of the only broker; started again after 60 s",
-    "cut": "the only broker stands still for 20 s, its connections open",
+    "cut": "the network to the only broker is cut for 20 s (a proxy passes nothing), connections open",
 }
 HEAD: Final = (
     "# What is survived\n\n"
     "Written by `scenewatch bench chaos` (`make chaos`); measured on {date} on {cores} cores of an {cpu} with {memory:.0f} GB.\n\n"
     "Every stage is a process that is restarted when it dies. Apache Kafka runs on the same machine: three brokers with three copies of\n"
-    "every record, and one broker in the rows `gone`, `spool` and `cut`. {cameras} cameras (a frame every two seconds, sound, speech a\n"
-    "quarter of the time) are files, played at real time with the same event times in every run, so that each row is compared\n"
+    "every record, and one broker in the rows `gone`, `spool` and `cut`. {cameras} cameras (a key frame every two seconds, sound, a\n"
+    "sentence in half a minute) are files, played at real time with the same event times in every run, so that each row is compared\n"
     "with the run in which nothing breaks, item by item: pieces of sound, transcripts, windows (camera, end, revision), alert\n"
-    "events (incident, number).\n\n"
+    "events (incident, number). So that it all fits on one machine, the small recogniser transcribes, a window is judged every\n"
+    "second, and neither people and things nor the tone of voices are looked for.\n\n"
     "- **lost**: what that run has and the row has not; **more**: the opposite; **doubled**: alert events that lie on the topic twice.\n"
     "- **recovered**: the longest that a stage took until its position moved on, or until it was ready with nothing left to do.\n"
     "  For brokers: until all stages had caught up; counted from the kill for one of three, else from the broker's return.\n"
@@ -107,5 +108,5 @@ REPLAY: Final = (
 REST: Final = """## What is not shown here
 
 - A capture process that is killed loses what its cameras send until it is started again, and what it had not yet handed to the brokers.
-- A network that is cut is stood in for by brokers that stand still with their connections open.
+- A network is cut between the one broker and everything else, not between brokers.
 - Clocks are set for the stages, not for the brokers."""

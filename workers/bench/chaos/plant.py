@@ -205,4 +205,5 @@ async def looking(config: Config) -> AsyncIterator[KafkaBus]:
 
 def cameras(sources: Sequence[str], count: int, starts_at: float | None) -> dict[str, dict[str, Any]]:
     """So many cameras; with `starts_at`, films that are played at real time, with the same event times in every run."""
-    return {f"camera-{n}": {"source": sources[n % len(sources)], "starts_at": starts_at, "fps": FPS} for n in range(count)}
+    shared = {"starts_at": starts_at, "fps": FPS, "decode": "key"}
+    return {f"camera-{n}": {"source": sources[n % len(sources)], **shared} for n in range(count)}

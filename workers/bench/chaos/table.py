@@ -20,7 +20,7 @@ from monitor.errors import SourceError
 from monitor.messages import Topic
 from monitor.pieces import PIECE_S
 from workers.bench.chaos import clock, disk, faults, live
-from workers.bench.chaos.cluster import ROOT, Brokers, cluster
+from workers.bench.chaos.cluster import ROOT, Site, cluster
 from workers.bench.chaos.counted import MADE, Counted, count
 from workers.bench.chaos.plant import Plant, alone, cameras, looking, plant
 from workers.bench.chaos.watched import Watched, watching
@@ -29,6 +29,8 @@ from workers.stage import Stage
 STARTS_AT: Final = 1_800_000_000.0
 PARTITIONS: Final = 4
 SESSION_S: Final = 6
+HOP_S: Final = 1.0
+"""A window ends every second."""
 CALM: Final = "calm"
 LOST: Final = (Topic.AUDIO, *MADE)
 PHRASES: Final = ("typography", "used", "letter", "letters", "help")
@@ -116,7 +118,9 @@ class Bench:
             "bus": f"{url}?session_s={SESSION_S}",
             "topic_prefix": f"{plan.name}.",
             "kafka": {"partitions": PARTITIONS},
-            "models": {"objects": "off"},
+            "models": {"objects": "off", "tone": False},
+            "speech": {"model": "whisper-tiny-en"},
+            "fusion": {"hop_s": HOP_S},
             "cameras": cameras(urls, self.cameras, None) if urls else cameras([str(film) for film in self.films], self.cameras, STARTS_AT),
             "alerts": {
                 "watch": {"said": {"phrases": list(PHRASES)}},
@@ -138,33 +142,33 @@ class Bench:
         done: list[Row] = []
         replayed: dict[str, float] = {}
         for size in sorted({plan.brokers for plan in wanted}, reverse=True):
-            async with cluster(self.folder / f"kafka-{size}", size) as brokers:
+            async with cluster(self.folder / f"kafka-{size}", size) as site:
                 for plan in (plan for plan in wanted if plan.brokers == size):
                     if why := plan.missing():
                         self.console.print(f"{plan.name}: left out: {why}", highlight=False)
                         continue
                     begun = time.time()
-                    done.append(await self.run(plan, brokers, done[0].counted if done else None))
+                    done.append(await self.run(plan, site, done[0].counted if done else None))
                     if plan.name == CALM:
                         replayed = await self.replay(begun)
                     self.tell(done, replayed)
 
-    async def run(self, plan: Plan, brokers: Brokers, calm: Counted | None) -> Row:
+    async def run(self, plan: Plan, site: Site, calm: Counted | None) -> Row:
         """Watch all films to their end while something is done to the plant."""
-        self.console.print(f"{plan.name}: {self.cameras} cameras, {len(brokers.nodes)} brokers …", highlight=False)
+        self.console.print(f"{plan.name}: {self.cameras} cameras, {len(site.brokers.nodes)} brokers …", highlight=False)
         begun, done = time.monotonic(), faults.Done()
         async with AsyncExitStack() as stack:
             if plan.disk_mb:
                 stack.enter_context(disk.small(self.folder / f"{plan.name}-spool", plan.disk_mb))
             urls = stack.enter_context(live.served([next(film.iterdir()) for film in self.films])) if plan.live else []
             made = await stack.enter_async_context(
-                plant(self.folder / plan.name, self.settings(plan, brokers.url, urls), clocked=plan.clocked)
+                plant(self.folder / plan.name, self.settings(plan, site.url, urls), clocked=plan.clocked)
             )
             bus = await stack.enter_async_context(looking(made.config))
             await made.ready()
             capture = made.start(Stage.CAPTURE)
             capture.wanted = plan.live
-            scene = faults.Scene(plant=made, bus=bus, brokers=brokers, calm=calm, done=done)
+            scene = faults.Scene(plant=made, bus=bus, site=site, calm=calm, done=done)
             async with watching(bus, capture) as watched:
                 breaking = asyncio.ensure_future(plan.fault(scene))
                 if plan.live:

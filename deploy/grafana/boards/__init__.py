@@ -1,0 +1,1 @@
+"""The boards, each a module: what it asks, and how that is shown."""

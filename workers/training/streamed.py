@@ -1,0 +1,286 @@
+"""`scenewatch train --set research` and `--set streams`: fusion networks that composed streams teach, as live stages perceive them.
+
+`research` learns from all of the data, whatever its licence: it must not be shipped, and has a notice of its own. `streams` learns from
+rows whose licence lets weights be shipped, and from incidents that are made, not recorded (`workers.training.alarms`): a candidate for
+the default set. Both are kept in the cache folder. The train split of the composer teaches them (dense streams, and sound by itself),
+the val split calibrates; of the test split they have seen nothing.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from rich.progress import track
+
+from monitor import anomaly
+from monitor.config import Config, Models
+from monitor.errors import ConfigError
+from monitor.fusion import FusionConfig
+from monitor.fusionnet import FusionNet, network
+from monitor.hearing import VECTOR, sound_encoder
+from monitor.language import text_encoder
+from monitor.layers import layered_sounds
+from monitor.messages import Modality
+from monitor.models import weights_folder
+from monitor.vision import picture_encoder
+from workers.composing import fitting, prepare
+from workers.composing.films import Order
+from workers.composing.sources import Split, sources
+from workers.training.alarms import EACH, MAKERS, with_made
+from workers.training.bank import Bank
+from workers.training.card import Card, Source, save
+from workers.training.checkpoint import Curves
+from workers.training.figures import average_precision, calibration_error, platt
+from workers.training.fit import Recipe, learn, logits
+from workers.training.mixing import Mixer, Taught, config_of, natural, standardised
+from workers.training.streams import KNOWN_BY, Stream, heard_bank, heard_stream, stream
+from workers.training.texts import text_bank
+
+FEATURES_SEED: Final = 0
+STREAMS_SEED: Final = 11
+"""Of the streams that teach; those that calibrate have `fitting.SEED`."""
+NOTICE: Final = """{name}: weights for research, not for commercial use, and not to be shipped
+
+They were trained by `scenewatch train --set research` on composed streams of the following data, some of which is licensed for
+non-commercial use only, and some of which states no licence. Whoever uses them must keep to each of these licences.
+
+{data}
+They judge voices, screams and shots that they were taught by a few recordings; {name}.json has the figures and the limits.
+"""
+CALIBRATION: Final = (
+    "Platt per kind, on all windows of composed streams of the val split, in which kinds are as frequent as in the composer's plan."
+)
+VALIDATION: Final = (
+    "Figures val_*: windows of composed streams of the val split; no clip, scene, recording, speaker or voice of it taught anything."
+)
+LIMITS: Final = (
+    "fight: by how pictures move, of surveillance clips of two seconds that streams are cut from.",
+    "Streams were composed: their incidents follow each other more often than in life, and what is seen, heard and said is independent.",
+    "It reads dense flow where it is measured (capture.flow: true) and every layer of the sound encoder (models.tone: true).",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Set:
+    """What a set of weights may learn from, and what is said of it."""
+
+    name: str
+    shippable: bool
+    licence: str
+    limits: tuple[str, ...]
+
+
+SETS: Final[Mapping[str, Set]] = {
+    "research": Set(
+        name="fusion-research",
+        shippable=False,
+        licence="research only, non-commercial: see data and fusion-research.NOTICE",
+        limits=(
+            "Not for commercial use: part of the data is licensed for non-commercial use, or states no licence (see data).",
+            "gun_shot, siren, scream and glass_break are known by their sound alone, from UrbanSound8K and a few other recordings.",
+            "aggression: acted anger in German and English.",
+            *LIMITS,
+        ),
+    ),
+    "streams": Set(
+        name="fusion-streams",
+        shippable=True,
+        licence="Apache-2.0",
+        limits=(
+            "gun_shot, siren, scream and glass_break were taught by sounds that were made by rule, not recorded.",
+            "aggression: acted anger in German; fire and crying: from the 16 recordings of each that the train split has.",
+            *LIMITS,
+        ),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """How much is composed."""
+
+    streams: int = 6
+    """That teach, dense, of `minutes`."""
+    minutes: float = 5.0
+
+    @property
+    def val(self) -> int:
+        """Streams that calibrate."""
+        return max(2, self.streams // 2)
+
+    @property
+    def heard(self) -> int:
+        """Pieces of two minutes of sound alone."""
+        return 4 * self.streams
+
+
+RECIPE: Final = Recipe(steps=400, batch=64, rate=1e-3, decay=0.3, average=0.98, warm_up=40)
+
+
+def train(
+    data: Path, what: Set, out: Path | None = None, *, seed: int = 0, extent: Extent | None = None, recipe: Recipe = RECIPE
+) -> dict[str, float]:
+    """Compose, perceive, teach, calibrate and write; figures are of the val split. Raises ConfigError for a folder of the package."""
+    folder, extent = out or weights_folder(), extent or Extent()
+    package = Path(anomaly.__file__).parent.resolve()
+    if not what.shippable and package in (folder.resolve(), *folder.resolve().parents):
+        raise ConfigError(f"{folder} is in the package, and weights for research must not be shipped with it. Name another folder: --out")
+    settings = Config(models=Models(fusion=what.name))
+    val, taught = held(data, settings, extent, what), gathered(data, settings, extent, what)
+    net = teach(taught, config_of(taught, VECTOR), recipe, seed)
+    calibrate(net, val, taught)
+    figures = judged(net, val, taught)
+    encoders = {"picture": picture_encoder(settings.models).name, "sound": sound_encoder(settings.models).name}
+    encoders["text"] = text_encoder(settings.models).name
+    save(net, folder, card(net, what, encoders, used(data, what), told(recipe, extent), seed, figures))
+    if not what.shippable:
+        notice = NOTICE.format(name=what.name, data="".join(f"{each.name}: {each.licence}\n" for each in used(data, what)))
+        (folder / f"{what.name}.NOTICE").write_text(notice, "utf-8")
+    if folder == weights_folder():  # where the live stages find it
+        figures |= fitting.by_itself(_held(data, extent, what), folder, settings, what.licence)
+    return figures
+
+
+def gathered(data: Path, settings: Config, extent: Extent, what: Set) -> Taught:
+    """Everything to learn from, out of the cache where it is there."""
+    order = Order(
+        data=data,
+        out=Path(),
+        split=Split.TRAIN,
+        seed=STREAMS_SEED,
+        minutes=extent.minutes,
+        streams=extent.streams,
+        dense=True,
+        shippable=what.shippable,
+    )
+    films = _perceived(order, settings)
+    layers = layered_sounds(settings.models.sound, settings.models.threads)
+    found = sources(data, Split.TRAIN, shippable=what.shippable)
+    heard = heard_bank(
+        with_made(found) if what.shippable else found, extent.heard, FEATURES_SEED, sound_encoder(settings.models), layers, track
+    )
+    alone = [heard_stream(heard, each, tuple(KNOWN_BY)) for each in heard.tracks]
+    sentences = _of_train(text_bank(text_encoder(settings.models), FEATURES_SEED))
+    widths = {modality: films[0].lanes[modality].values.shape[1] for modality in (Modality.PICTURE, Modality.SOUND)}
+    return Taught([*films, *alone], sentences, KNOWN_BY, widths[Modality.PICTURE], widths[Modality.SOUND], sentences.values.shape[1])
+
+
+def held(data: Path, settings: Config, extent: Extent, what: Set) -> list[Stream]:
+    """The streams that calibrate."""
+    return _perceived(_held(data, extent, what), settings)
+
+
+def _held(data: Path, extent: Extent, what: Set) -> Order:
+    return Order(
+        data=data,
+        out=Path(),
+        split=Split.VAL,
+        seed=fitting.SEED,
+        minutes=extent.minutes,
+        streams=extent.val,
+        shippable=what.shippable,
+    )
+
+
+def _perceived(order: Order, settings: Config) -> list[Stream]:
+    ready = prepare.ready(order, settings)
+    return [stream(truth, items, settings, tuple(KNOWN_BY)) for truth, items in prepare.streams(ready, settings)]
+
+
+def _of_train(bank: Bank) -> Bank:
+    """The sentences that the train split may say."""
+    return Bank(tuple(each for each in bank.tracks if each.fold in (0, 1)), bank.times, bank.values, bank.motion)
+
+
+def teach(taught: Taught, cfg: FusionConfig, recipe: Recipe, seed: int, curves: Curves | None = None) -> FusionNet:
+    """A network that windows of the streams taught."""
+    torch.manual_seed(seed)
+    return learn(standardised(network(cfg), taught), Mixer(taught, seed), recipe, f"{cfg.kind}, composed streams", track, curves=curves)
+
+
+def calibrate(net: FusionNet, val: Sequence[Stream], taught: Taught) -> None:
+    """Slope and offset of each kind, from all windows of the streams."""
+    windows = [natural(each, taught) for each in val]
+    said = torch.cat([logits(net, each) for each in windows]).numpy()
+    truth, counts = (torch.cat([getattr(each, name) for each in windows]).numpy() for name in ("labels", "counts"))
+    fitted = [
+        platt(truth[counts[:, k] > 0, k], said[counts[:, k] > 0, k]) if truth[counts[:, k] > 0, k].any() else (1.0, 0.0)
+        for k in range(len(taught.kinds))
+    ]
+    with torch.no_grad():
+        net.calibration.copy_(torch.tensor(fitted))
+
+
+def judged(net: FusionNet, val: Sequence[Stream], taught: Taught, prefix: str = "val") -> dict[str, float]:
+    """Of each kind that there is, over windows: average precision with all modalities and with what it is known by alone, and ECE."""
+    figures: dict[str, float] = {}
+    every = [natural(each, taught) for each in val]
+    said = torch.cat([net.probabilities(each.batch) for each in every]).detach().numpy()
+    truth, counts = (torch.cat([getattr(each, name) for each in every]).numpy() for name in ("labels", "counts"))
+    for k, (kind, modalities) in enumerate(taught.known_by.items()):
+        rows = counts[:, k] > 0
+        if not truth[rows, k].any():
+            continue
+        alone = torch.cat([net.probabilities(natural(each, taught, modalities).batch) for each in val]).detach().numpy()
+        figures[f"{prefix}_{kind}_ap"] = average_precision(truth[rows, k], said[rows, k])
+        figures[f"{prefix}_{kind}_alone_ap"] = average_precision(truth[rows, k], alone[rows, k])
+        figures[f"{prefix}_{kind}_ece"] = calibration_error(truth[rows, k], said[rows, k])
+        figures[f"{prefix}_{kind}_share"] = float(truth[rows, k].mean())
+    figures[f"{prefix}_map"] = float(np.mean([value for name, value in figures.items() if name.endswith("_ap") and "_alone" not in name]))
+    return figures
+
+
+def told(recipe: Recipe, extent: Extent) -> dict[str, float]:
+    """What the training was told, in numbers."""
+    said = {name: float(getattr(recipe, name)) for name in recipe.__dataclass_fields__}
+    return said | {"streams": float(extent.streams), "minutes": extent.minutes, "heard": float(extent.heard), "val": float(extent.val)}
+
+
+def used(data: Path, what: Set) -> list[Source]:
+    """The data sets that the train split is of, with their licences from the manifest."""
+    found = sources(data, Split.TRAIN, shippable=what.shippable)
+    names = {row.name for row in (*found.clips, *found.footage, *found.sounds)}
+    with (data / "manifest.csv").open(encoding="utf-8", newline="") as file:
+        lines = [row for row in csv.DictReader(file) if row["path"] in names]
+    counts = Counter((row["path"].rsplit("/", 1)[0] + ": " + row["source"], row["licence"]) for row in lines)
+    ours = [Source(name="sentences.csv of this project", licence="Apache-2.0", recordings=0)]
+    if what.shippable:
+        ours.append(Source(name="sounds made by workers/training/alarms.py", licence="Apache-2.0", recordings=len(MAKERS) * EACH))
+    return [*(Source(name=name, licence=licence, recordings=n) for (name, licence), n in sorted(counts.items())), *ours]
+
+
+def card(
+    net: FusionNet,
+    what: Set,
+    encoders: Mapping[str, str],
+    found: Sequence[Source],
+    recipe: Mapping[str, float],
+    seed: int,
+    figures: Mapping[str, float],
+) -> Card:
+    """Describe the network."""
+    return Card(
+        sha256="",
+        name=what.name,
+        licence=what.licence,
+        kinds=net.cfg.kinds,
+        known_by={kind: [modality.value for modality in modalities] for kind, modalities in net.cfg.known_by.items()},
+        encoders=dict(encoders),
+        parameters=sum(parameter.numel() for parameter in net.parameters()),
+        config=net.cfg,
+        recipe=dict(recipe),
+        seed=seed,
+        calibration=CALIBRATION,
+        calibrated={kind: [round(value, 6) for value in row] for kind, row in zip(net.cfg.kinds, net.calibration.tolist(), strict=True)},
+        validation=VALIDATION,
+        data=list(found),
+        limits=what.limits,
+        figures={name: round(value, 4) for name, value in figures.items()},
+    )
