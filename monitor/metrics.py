@@ -174,7 +174,7 @@ class Metrics:
         )
         self.offline = gauge("broker_partitions_offline", "Partitions of our topics that have no leader; NaN if unknown.")
         self.spool_bytes = gauge("spool_bytes", "What waits for the broker.", "topic", "where")
-        self.spool_limit = gauge("spool_limit_bytes", "What may wait on disk for the broker.", "topic")
+        self.spool_limit = gauge("spool_limit_bytes", "What may wait for the broker.", "topic", "where")
         self.spool_dropped = counter("spool_dropped", "Records that found no room in the spool.", "topic")
         self.spool_broken = counter("spool_broken", "Places in spool files that could not be read.", "topic")
         self.set_health(None)

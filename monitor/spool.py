@@ -210,7 +210,8 @@ class Spool:
         self._newest: deque[bytes] = deque()
         self._bytes = 0
         """In memory, `_head` and `_newest`."""
-        metrics.spool_limit.labels(topic.value).set(disk_bytes)
+        metrics.spool_limit.labels(topic.value, "memory").set(memory_bytes)
+        metrics.spool_limit.labels(topic.value, "disk").set(disk_bytes)
         self._show()
 
     def __bool__(self) -> bool:

@@ -7,11 +7,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 PROMETHEUS = ("prometheus", "prometheus-alertmanager")
 """promtool, which checks the metrics' names, and the real thing."""
+POLICY = Path("/usr/sbin/policy-rc.d")
+"""What Debian asks whether an installed service may start; 101 is no (invoke-rc.d)."""
 PACKAGES = ("gir1.2-gst-rtsp-server-1.0", "python3-gi", "gstreamer1.0-plugins-good")
 """GStreamer's RTSP server: a real camera for the capture tests."""
 KAFKA = ("maven", "default-jre-headless")
@@ -70,6 +74,10 @@ def helm() -> str:
     return ""
 
 
+def has_prometheus() -> bool:
+    return all(map(shutil.which, ("prometheus", "promtool", "prometheus-alertmanager", "amtool")))
+
+
 def can_install() -> bool:
     return bool(os.environ.get("SCENEWATCH_CI")) and shutil.which("apt-get") is not None and os.geteuid() == 0
 
@@ -77,16 +85,37 @@ def can_install() -> bool:
 def install(*packages: str) -> None:
     quiet = {"env": os.environ | {"DEBIAN_FRONTEND": "noninteractive"}, "stdout": subprocess.DEVNULL}
     subprocess.run(["apt-get", "update", "-qq"], check=True, **quiet)
-    subprocess.run(["apt-get", "install", "-qq", "--no-install-recommends", *packages], check=True, **quiet)
+    with nothing_started():
+        subprocess.run(["apt-get", "install", "-qq", "--no-install-recommends", *packages], check=True, **quiet)
+
+
+@contextmanager
+def nothing_started(policy: Path = POLICY) -> Iterator[None]:
+    """Let no package start a service while it is installed, nor enable it: Prometheus would listen on every address."""
+    made = not policy.exists()
+    if made:
+        policy.write_text("#!/bin/sh\nexit 101\n")
+        policy.chmod(0o755)
+    try:
+        yield
+    finally:
+        if made:
+            policy.unlink()
+        if shutil.which("systemctl"):
+            subprocess.run(["systemctl", "--quiet", "disable", *PROMETHEUS], check=False, capture_output=True)
 
 
 def main() -> None:
     missing = (() if has_rtsp_server() else PACKAGES) + (() if has_maven() else KAFKA) + (() if has_npm() else NPM)
-    missing += () if shutil.which("promtool") else PROMETHEUS
+    missing += () if has_prometheus() else PROMETHEUS
     if missing and can_install():
         install(*missing)
     if not has_rtsp_server():
         sys.stdout.write(f"no RTSP server: those tests are skipped; to run them: apt-get install {' '.join(PACKAGES)}\n")
+    if not has_prometheus():
+        sys.stdout.write(
+            f"no Prometheus: those tests are skipped; to run them: apt-get install --no-install-recommends {' '.join(PROMETHEUS)}\n"
+        )
     if why := kafka():
         sys.stdout.write(f"no Apache Kafka: those tests are skipped: {why}\n")
     if why := weights():
