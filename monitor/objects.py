@@ -53,10 +53,6 @@ DETECTOR_SIDE: Final = 512
 """The square that the network was trained on."""
 SHAPES: Final = ((352, 640), (384, 576), (416, 544), (480, 480), (544, 416), (576, 384), (640, 352))
 """Height and width of what the network is given: it is convolutional, and each costs the same; the one most like the picture is taken."""
-SMALL: Final = ((288, 512), (320, 480), (352, 448), (384, 384), (448, 352), (480, 320), (512, 288))
-"""The same for small pictures, at two thirds of the cost: …"""
-ENLARGED: Final = 1.45
-"""… to be enlarged by more than this, in area, shows nothing new."""
 STRIDE: Final = 4
 """A cell of the heat map is so many pixels wide."""
 THRESHOLD: Final = 0.3
@@ -186,10 +182,9 @@ def poser(models: config.Models) -> Poser:
 
 
 def shape_for(image: Image) -> Size:
-    """The one of SHAPES that distorts a picture least; of SMALL, if that enlarges it enough."""
+    """The one of SHAPES that distorts a picture least."""
     height, width = image.shape[:2]
-    tall, wide = min(SHAPES, key=lambda shape: abs(math.log(shape[1] / shape[0] * height / width)))
-    return SMALL[SHAPES.index((tall, wide))] if tall * wide > ENLARGED**2 * height * width else (tall, wide)
+    return min(SHAPES, key=lambda shape: abs(math.log(shape[1] / shape[0] * height / width)))
 
 
 def resized(image: Image, size: Size) -> Image:

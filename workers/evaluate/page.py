@@ -128,8 +128,8 @@ Nothing that is shipped was trained on a file whose manifest row says `eval`. Bu
 measured here, which makes these development figures, better than those of a place that nobody has looked at:
 
 - **Ped2**: the weights of speed, look and place, and how little the grid counts beside them, were compared on the test clips. Nothing is
-  learned from them, nothing looks ahead, and nothing is smoothed afterwards. That pictures as small as these are enlarged less for the
-  detector was decided by its cost, before any of their scores were known.
+  learned from them, nothing looks ahead, and nothing is smoothed afterwards. To enlarge pictures as small as these less for the
+  detector, at two thirds of its cost, was tried and taken back: an AUC of .954.
 - **Fights**: the candidates that the inner folds choose from were drawn up after a look at the outer ones. Poses did not help; dense flow
   does. That sound helps lies within the bounds.
 - **Tone**: pooling and decay were chosen on these corpora. Tone hardly carries from one to the other, with each corpus' own mean and
