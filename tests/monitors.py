@@ -119,7 +119,7 @@ class Asked:
         """Names of alerts that fire now."""
         return {one["metric"]["alertname"] for one in self.now(f'ALERTS{{alertstate="firing", alertname=~"{name or ".*"}"}}')}
 
-    def until(self, expression: str, within_s: float = 60.0, *, there: bool = True) -> None:
+    def until(self, expression: str, within_s: float = 120.0, *, there: bool = True) -> None:
         """Wait until something is there, or is not."""
         until = time.monotonic() + within_s
         while bool(self.now(expression)) is not there:

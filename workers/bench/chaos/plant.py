@@ -98,14 +98,14 @@ class Plant:
                     worker.starts += 1
             await asyncio.sleep(RESTART_S)
 
-    async def ready(self) -> None:
-        """Wait until every process says that it is. Raises BusError after READY_S."""
-        until = time.monotonic() + READY_S
+    async def ready(self, within_s: float = READY_S) -> None:
+        """Wait until every process says that it is. Raises BusError when that takes too long."""
+        until = time.monotonic() + within_s
         async with httpx.AsyncClient(timeout=2.0) as client:
             while late := [worker for worker in self.workers if not await is_ready(client, worker)]:
                 if time.monotonic() > until:
                     names = ", ".join(f"{worker.stage} ({worker.log})" for worker in late)
-                    raise BusError(f"bench chaos: not ready after {READY_S:g} s: {names}")
+                    raise BusError(f"bench chaos: not ready after {within_s:g} s: {names}")
                 await asyncio.sleep(RESTART_S)
 
     def close(self) -> None:
