@@ -125,7 +125,7 @@ class Scene:
 
 
 async def what_cameras_show(scene: Scene, stack: ExitStack) -> None:
-    """A call for help, a covered lens, a still picture without sound, two records that nobody can read; one sink fails until the end of this."""
+    """A call for help, a covered lens, a still picture without sound, two records that nobody can read; one sink fails till the end."""
     for topic in (Topic.VIDEO, Topic.SCORES):
         await scene.system.bus.publish_bytes(topic, "hall", b"\x00alien")
     await scene.fires(
@@ -145,7 +145,7 @@ async def two_cameras_die_and_come_back(scene: Scene) -> None:
 
 
 async def stages_stand_still_and_are_slow(scene: Scene) -> None:
-    """Nothing is judged while somebody calls: two processes do not answer, capture takes less, and the alert is late. Then one of them is slow."""
+    """Nothing is judged while somebody calls: two processes do not answer, capture takes less, the alert is late. Then one is slow."""
     system = scene.system
     await system.until_call(1.0)
     stopped_at = time.monotonic()
