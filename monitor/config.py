@@ -160,7 +160,7 @@ class Models(Section):
     picture_text: str = ""
     """A SigLIP or CLIP for `alerts.look_for`: a folder, or a hub's repository; left out, what the packages carry is used."""
     tone: bool = True
-    """Hear how it is said, not only what: 15 ms of processor time a second of sound."""
+    """Hear how it is said, not only what; what that costs: `scenewatch bench more`."""
     objects: Literal["auto", "on", "off"] = "auto"
     """Look for people and things in every picture; `auto`: if the weights are there (`scenewatch models --fetch`)."""
     threads: int = Field(0, ge=0, le=64)
