@@ -115,10 +115,14 @@ class Feed:
             yield from self._look_after(at, captured)
 
     def undecoded(self, at: float, shown: float, captured: float) -> Iterator[Item]:
-        """A frame that is not even decoded, which would be `shown` later; the sample before it, if there was none, was left out."""
+        """A frame that is not even decoded, which would be `shown` later.
+
+        The sample before it, if there was none, was left out; with the picture off, so is its own: no key frame can be it.
+        """
         self._undecoded = True
         self._unseen = max(self._unseen, shown)
-        if self._grid.takes(at - 1 / self._grid.rate + TICK_S):
+        still_s = 0.0 if self.valve.step >= Step.NO_PICTURE else 1 / self._grid.rate - TICK_S
+        if self._grid.takes(at - still_s):
             yield from self._leave_picture_out(captured)
             yield from self._promise(Modality.PICTURE, captured)
             yield from self._look_after(at, captured)

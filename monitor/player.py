@@ -156,7 +156,8 @@ class Player:
         if whole:
             for frame in self._emptied(packet):
                 yield from self._picture(frame, self.now(), time.time())
-        stamp = packet.dts if packet.dts is not None else packet.pts  # in order, which the other is not
+        ordered = packet.pts if self.keys_only else packet.dts  # of key frames alone both are in order, and the latter is behind
+        stamp = packet.pts if ordered is None else ordered
         if stamp is not None:
             now, captured = self.now(), time.time()
             self._stamp = float(stamp * packet.time_base)

@@ -91,6 +91,15 @@ def test_picture_off_leaves_sound_and_says_how_far_the_picture_is() -> None:
     assert marks[-1] >= 15
 
 
+def test_with_the_picture_off_its_time_passes_at_once() -> None:
+    camera = Camera25(Step.NO_PICTURE)
+    for _ in range(200):
+        camera.play(1)
+        at = camera.frame / 25 - 0.04
+        passed = [item.until for item in camera.items if isinstance(item, Mark) and item.modality is Modality.PICTURE]
+        assert max(passed, default=0.0) >= at - 0.1, "windows wait for a picture that nobody takes"
+
+
 def test_nothing_at_all_is_counted_too() -> None:
     camera = watched(Step.NOTHING)
     assert not camera.frames

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import time
+
 from monitor.errors import MessageError
 from monitor.messages import DeadLetter, Pressure, Ref, Topic, Transcript
 from workers.bench.chaos import faults, page, table
 from workers.bench.chaos.counted import Counted
-from workers.bench.chaos.watched import Watched
+from workers.bench.chaos.watched import Told, Watched
 
 
 def transcript(at: float) -> Transcript:
@@ -59,8 +62,9 @@ def test_the_lowest_step_of_the_ladder_is_noted() -> None:
 
 
 def test_delays_are_those_of_nineteen_alerts_in_twenty() -> None:
-    assert Watched(delays_s=[float(n) for n in range(100)]).delay_s() == 95
-    assert Watched().delay_s() == 0
+    told = [Told(1000.0 + n, "gate", 100.0) for n in range(100)]
+    assert Watched(told=told).delay_s({"gate": 900.0}) == 95
+    assert Watched(told=told).delay_s({}) == Watched().delay_s({"gate": 900.0}) == 0
 
 
 def test_the_page_has_a_line_for_each_row() -> None:
@@ -77,3 +81,10 @@ def test_sound_that_lies_in_no_window_is_unjudged() -> None:
     made.items[Topic.AUDIO].update([("door", 10.0), ("door", 10.5), ("door", 20.0), ("gate", 10.0)])
     made.items[Topic.SCORES].update([("door", 10.5, 0), ("door", 14.5, 0), ("gate", 10.0, 0), ("gate", 14.5, 0), ("gate", 12.0, 1)])
     assert sorted(made.unjudged(4.0), key=str) == [("door", 20.0), ("gate", 10.0)]
+
+
+def test_processor_time_of_a_process_is_read_by_its_number() -> None:
+    before, mine = faults.ran(os.getpid()), time.process_time()
+    sum(n * n for n in range(300_000))
+    took = time.process_time() - mine
+    assert took * 0.9 <= faults.ran(os.getpid()) - before <= took * 1.5 + 0.05

@@ -33,6 +33,8 @@ class Counted:
     """The furthest that any stage said to be behind."""
     step: int = 0
     """The lowest step of capture's ladder."""
+    offsets: dict[str, float] = field(default_factory=dict)
+    """By camera: the wall clock less event time, of the sound that was captured soonest."""
 
     def lost(self, topic: Topic, of: Counted, *, spoken: bool = False) -> list[Item]:
         """What the other run has and this one has not; `spoken`: only alerts that need no picture."""
@@ -64,6 +66,9 @@ class Counted:
         self.records[topic] += 1
         match message:
             case Frame() | Sound():
+                if isinstance(message, Sound):
+                    offset = message.captured - message.until
+                    self.offsets[message.camera] = min(offset, self.offsets.get(message.camera, offset))
                 self.items[topic][message.camera, round(message.at, 2)] += 1
             case Transcript():
                 self.items[topic][message.camera, round(message.at, 1)] += 1

@@ -36,7 +36,7 @@ BAD_LEAST: Final = 3
 """Each topic gets one of every kind at least."""
 NEWEST: Final = 48
 """A partition's newest records, in which each of its cameras has some."""
-DUTY_S: Final = 0.1
+TURN_S: Final = 0.01
 """In so short turns a process that stands still is one that is slow, and none that freezes."""
 SLOWER: Final = 10
 SLOW_S: Final = 50.0
@@ -178,20 +178,26 @@ def truncated() -> bytes:
     return whole[: len(whole) // 2]
 
 
-async def slow(scene: Scene, *, stage: Stage, pause_s: float = 8.0) -> None:
-    """Let a stage's process run a tenth of the time only (SIGSTOP, SIGCONT)."""
+async def slow(scene: Scene, *, stage: Stage, pause_s: float = 15.0) -> None:
+    """Let a stage's process take SLOWER times as long for all it does: after it ran, it stands still for the rest (SIGSTOP)."""
     await asyncio.sleep(pause_s)
     process = scene.plant.one(stage).process
     until = time.monotonic() + SLOW_S
     scene.done.faults += 1
     try:
         while time.monotonic() < until:
+            before = ran(process.pid)
+            await asyncio.sleep(TURN_S)
             process.send_signal(signal.SIGSTOP)
-            await asyncio.sleep(DUTY_S * (1 - 1 / SLOWER))
+            await asyncio.sleep((ran(process.pid) - before) * (SLOWER - 1))
             process.send_signal(signal.SIGCONT)
-            await asyncio.sleep(DUTY_S / SLOWER)
     finally:
         process.send_signal(signal.SIGCONT)
+
+
+def ran(pid: int) -> float:
+    """Seconds of processor time of a process, all its threads together (clock_getcpuclockid(3), whose ids Linux forms so)."""
+    return time.clock_gettime((~pid << 3) | 2)
 
 
 async def _recovered(scene: Scene, stages: Sequence[Stage]) -> None:

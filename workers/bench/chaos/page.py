@@ -14,7 +14,7 @@ FAULTS: Final = {
     "scale": "a second process of each stage joins for 9 s, then leaves",
     "broker": "kill -9 of one of three brokers; started again after 20 s",
     "corrupt": "{bad:.0f} alien, truncated and oversized records on all topics that stages read; {buried:.0f} of them are in dead-letter",
-    "slow": "the encode process stands still nine tenths of the time, for 50 s",
+    "slow": "the encode process stands still for nine times as long as it ran, after each 10 ms, for 50 s",
     "clock": "the clock of every stage is set forward by an hour, and back again after 25 s",
     "spool": "as `gone`, for 40 s; the spool lies on a disk of 2 MB, which fills up",
     "gone": "kill -9 of the only broker; started again after 60 s",
@@ -34,7 +34,8 @@ HEAD: Final = (
     "  For brokers: until all stages had caught up; counted from the kill for one of three, else from the broker's return.\n"
     "  For capture: until there was a frame and sound of every camera that was captured after the kill.\n"
     "- In the row `capture`, **lost** is the sound on the topic that lies in no window: its cameras do not wait for it.\n"
-    "- **delay**: 95 % of alert events could be read from the topic so soon after the capture of their newest input.\n"
+    "- **delay**: 95 % of alert events could be read from the topic so soon after the end of the window, or of the words, that they\n"
+    "  tell of (new ones and updates: that an incident is over is told a number of calm windows later, by design).\n"
     "- **load**: the share of all processors' time that was in use, by brokers and stages alike.\n\n"
     "| row | fault | load | in: frames, sounds | out: transcripts, windows, alerts | lost | more | doubled | recovered | delay |\n"
     "|---|---|---|---|---|---|---|---|---|---|\n"

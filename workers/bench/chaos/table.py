@@ -36,7 +36,7 @@ LOST: Final = (Topic.AUDIO, *MADE)
 PHRASES: Final = ("typography", "used", "letter", "letters", "help")
 """Words of the sentences, so that there are alerts; and rules that the film meets now and then."""
 DISK_MB: Final = 2.0
-QUICK: Final = {"lag_s": 2, "clear_lag_s": 1, "down_after_s": 0.5}
+QUICK: Final = {"lag_s": 1, "clear_lag_s": 0.5, "down_after_s": 0.5}
 """The ladder's limits where alerts within seconds are worth more than every frame."""
 RULES: Final = ("fight", "fire", "crying")
 
@@ -208,7 +208,7 @@ class Bench:
         made = ", ".join(f"{len(counted.items[topic])} {topic.value}" for topic in counted.items)
         self.console.print(f"  {row.seconds:.0f} s, busy {row.watched.busy:.0%}, {made}", highlight=False)
         recovered = f"recovered in {max(row.done.recovered_s):.1f} s" if row.done.recovered_s else "nothing to recover"
-        doubled, delay = counted.doubled(Topic.ALERTS), row.watched.delay_s()
+        doubled, delay = counted.doubled(Topic.ALERTS), row.watched.delay_s(counted.offsets)
         self.console.print(f"  {row.done.faults} faults, {doubled} alerts doubled, {recovered}, 95 % within {delay:.1f} s", highlight=False)
         for topic in LOST if calm and not row.plan.live else ():
             whole, spoken = calm or counted, row.plan.sees_less
@@ -241,7 +241,7 @@ def _measured(row: Row) -> dict[str, float]:
     """What a row shows by itself."""
     found = {
         "busy": row.watched.busy,
-        **({} if row.plan.clocked else {"delay_p95_s": row.watched.delay_s()}),
+        **({} if row.plan.clocked else {"delay_p95_s": row.watched.delay_s(row.counted.offsets)}),
         "lag_s": row.counted.lag_s,
         "step": float(row.counted.step),
         "peak_mb": max(row.peaks_mb.values()),

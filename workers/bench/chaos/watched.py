@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import httpx
 
 from monitor.errors import BusError
 from monitor.kafka import KafkaBus
-from monitor.messages import Alert, Topic
+from monitor.messages import Alert, Phase, Topic
 from workers.bench.chaos.plant import Dropped, Worker, dropped
 from workers.lifecycle import ended
 
@@ -22,19 +22,32 @@ GROUP: Final = "chaos"
 EVERY_S: Final = 0.5
 
 
+class Told(NamedTuple):
+    """An alert that could be read from the topic."""
+
+    at: float
+    """Wall clock."""
+    camera: str
+    until: float
+    """Event time: the end of the window, or of the words, that it tells of."""
+
+
 @dataclass(slots=True)
 class Watched:
     """What was seen."""
 
-    delays_s: list[float] = field(default_factory=list)
-    """From the capture of the newest input of an alert until it could be read from the topic."""
+    told: list[Told] = field(default_factory=list)
+    """Of alerts; an incident's end tells of nothing new: it comes a number of calm windows after the last."""
     dropped: Dropped = field(default_factory=Dropped)
     busy: float = 0.0
     """The share of all processors' time that something ran."""
 
-    def delay_s(self, share: float = 0.95) -> float:
-        """So many of the alerts came sooner; 0 without any."""
-        ordered = sorted(self.delays_s)
+    def delay_s(self, offsets: Mapping[str, float], share: float = 0.95) -> float:
+        """So many of the alerts came sooner after the end of what they tell of; 0 without any.
+
+        `offsets`: by camera, the wall clock less event time.
+        """
+        ordered = sorted(told.at - told.until - offsets[told.camera] for told in self.told if told.camera in offsets)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
 
@@ -47,7 +60,7 @@ async def alerts(bus: KafkaBus, watched: Watched) -> None:
                 async for batch in batches:
                     fresh = [record.message for record in batch if isinstance(record.message, Alert)]
                     new = [alert for alert in fresh if (alert.id, alert.sequence) not in seen]
-                    watched.delays_s += [time.time() - alert.captured for alert in new]
+                    watched.told += [Told(time.time(), alert.camera, alert.until) for alert in new if alert.phase is not Phase.END]
                     seen |= {(alert.id, alert.sequence) for alert in new}
         except BusError:
             await asyncio.sleep(EVERY_S)
