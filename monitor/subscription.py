@@ -25,7 +25,9 @@ from monitor.messages import Message, Stamped, Topic
 from monitor.metrics import Metrics
 
 COMMIT_S: Final = 1.0
-"""A busy group writes its position down so often; an idle one at once."""
+"""A busy group writes its position down so often; one that is idle …"""
+PAUSE_S: Final = 0.2
+"""… after this: a few records a second are busy enough, and each writing down costs a broker as much as a record."""
 
 IDLE_S: Final = 0.5
 """So long a member waits for records before it looks whether the bus was closed."""
@@ -269,15 +271,21 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # aio
                 await self._commit()
             found = [] if self._unsettled else await self._in_order()
             if not found and not self._unsettled:
+                found = await self._wait(PAUSE_S)
+            if not found and not self._unsettled:
                 await self._pass_markers()
                 await self._commit()
-                wait_s = min(IDLE_S, self._idle_s or IDLE_S)
-                self._put(await self._consumer.getmany(timeout_ms=int(wait_s * 1000), max_records=self._limit))
-                found = await self._in_order()
+                found = await self._wait(IDLE_S)
             if self._unsettled:
                 await self._settle()
                 return []
         return found
+
+    async def _wait(self, most_s: float) -> list[ConsumerRecord]:
+        """What arrives next, if it does within so long."""
+        within_s = min(most_s, self._idle_s or most_s)
+        self._put(await self._consumer.getmany(timeout_ms=int(within_s * 1000), max_records=self._limit))
+        return await self._in_order()
 
     async def _in_order(self) -> list[ConsumerRecord]:
         """What has arrived in all partitions, in the order of its publication, up to the limit.

@@ -10,23 +10,24 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from monitor.bus import Bus
 from monitor.config import Config
 from monitor.messages import Modality, Topic
 from monitor.metrics import Metrics
-from monitor.sinks import Sink
 from workers import deliver
 from workers.stage import READS, Stage
 
 if TYPE_CHECKING:
     from monitor.align import Aligner
     from monitor.lookfor import Looking
+    from monitor.sinks import Sink
     from workers import fuse
 
 Run = Callable[[Bus], Awaitable[None]]
 """Reads and writes a bus until it is cancelled."""
+Builder: TypeAlias = "Callable[[Config, Metrics, Sequence[Sink], bool], Run]"
 
 
 def groups(stages: Collection[Stage], sinks: Sequence[Sink]) -> Mapping[str, Sequence[Topic]]:
@@ -159,7 +160,7 @@ def _deliver(config: Config, metrics: Metrics, sinks: Sequence[Sink], _fast: boo
     return lambda bus: deliver.run(bus, evidence.reading(sinks, config, bus), metrics)
 
 
-BUILDERS: Final[Mapping[Stage, Callable[[Config, Metrics, Sequence[Sink], bool], Run]]] = {
+BUILDERS: Final[Mapping[Stage, Builder]] = {
     Stage.ENCODE: _encode,
     Stage.TRANSCRIBE: _transcribe,
     Stage.FUSE: _fuse,

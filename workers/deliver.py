@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from structlog.contextvars import bound_contextvars
@@ -15,7 +15,9 @@ from monitor.bus import Bus, Record, trace_id
 from monitor.errors import MessageError, SinkError
 from monitor.messages import Alert, Message, Topic
 from monitor.metrics import Metrics
-from monitor.sinks import Sink
+
+if TYPE_CHECKING:
+    from monitor.sinks import Sink
 
 STAGE: Final = "deliver"
 

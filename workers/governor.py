@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import structlog
 
@@ -20,7 +20,9 @@ from monitor.messages import Message, Pressure, Progress, Topic
 from monitor.metrics import Metrics
 from monitor.pressure import STAGES, Ladder, Reading, Step, Valve
 from monitor.progress import Reports
-from workers.courier import Link
+
+if TYPE_CHECKING:
+    from workers.courier import Link
 
 EVERY_S: Final = 1.0
 """So often stages tell, and capture looks."""

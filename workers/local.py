@@ -1,4 +1,7 @@
-"""Running stages: all of them in this process, or one."""
+"""Running stages: all of them in this process, or one.
+
+What a stage alone needs is imported where it is used: a process that was killed is back the sooner.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +11,26 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from structlog.contextvars import bind_contextvars, bound_contextvars
 
-from monitor import cache, logs, sinks
+from monitor import cache, logs
 from monitor.bus import Bus
 from monitor.config import Config
 from monitor.errors import BusError, ConfigError
 from monitor.metrics import Metrics
-from monitor.sinks import Sink
-from workers import build, capture, summary, watch
+from workers import build
 from workers.bus import following, open_bus
 from workers.governor import Follow, Governor, measure, see_brokers, tell
 from workers.lifecycle import first, stop_on_signal, supervise, until_stopped
 from workers.serve import Condition, Vitals, served
 from workers.stage import Stage
+
+if TYPE_CHECKING:
+    from monitor.sinks import Sink
+    from workers import capture
 
 log = structlog.get_logger()
 
@@ -37,12 +43,14 @@ LAG_EVERY_S: Final = 1.0
 
 async def main(config: Config, paths: Sequence[Path], *, fast: bool) -> int:
     """Run every stage until the sources have ended or a signal comes; 1 if a camera was given up."""
+    from workers import summary  # noqa: PLC0415
+
     if not config.cameras and not paths:
         raise ConfigError("nothing to watch: name a configuration file or a video")
     logs.configure(config.log_level, json=config.log_format == "json")
     metrics = Metrics(max_cameras=config.metrics.max_cameras)
     begun = time.perf_counter()
-    failures = await everything(config, metrics, sinks.sinks(config.sinks), paths=paths, fast=fast)
+    failures = await everything(config, metrics, _sinks(config), paths=paths, fast=fast)
     summary.show(metrics, time.perf_counter() - begun)
     for failure in failures:
         log.error("camera given up", camera=failure.camera, error=str(failure.error))
@@ -73,6 +81,8 @@ async def everything(
 
 def _capture(config: Config, bus: Bus, metrics: Metrics, *, fast: bool = False, follow: Follow | None = None) -> capture.CaptureWorker:
     """Make what watches the cameras; only whoever waits for the stages takes all there is, whatever happens."""
+    from workers import capture  # noqa: PLC0415
+
     governor, folder = None if fast else Governor(config.capture.pressure, metrics), spool_folder(config)
     with bound_contextvars(stage=Stage.CAPTURE.value):
         return capture.CaptureWorker(bus, config.capture, metrics, fast=fast, governor=governor, follow=follow, folder=folder)
@@ -94,6 +104,8 @@ async def _watch_then_drain(
     cameras: capture.CaptureWorker, config: Config, bus: Bus, stop: asyncio.Event, paths: Sequence[Path]
 ) -> tuple[capture.Failure, ...]:
     """Capture until every source has ended or a signal comes; then let what is under way reach the sinks."""
+    from workers import watch  # noqa: PLC0415
+
     bind_contextvars(stage=Stage.CAPTURE.value)
     async with cameras:
         await cameras.apply(config.cameras)
@@ -113,6 +125,12 @@ async def _watch_then_drain(
     return await cameras.wait()
 
 
+def _sinks(config: Config) -> Sequence[Sink]:
+    from monitor import sinks  # noqa: PLC0415
+
+    return sinks.sinks(config.sinks)
+
+
 async def depth(metrics: Metrics) -> None:
     """Measure for ever how much waits for each stage."""
     while True:
@@ -129,7 +147,7 @@ async def one(stage: Stage, config: Config, paths: Sequence[Path], instance: str
         raise ConfigError(f"`worker {stage}` needs a bus that processes share: set `bus: kafka://host:port`")
     logs.configure(config.log_level, json=config.log_format != "console")
     metrics = Metrics(max_cameras=config.metrics.max_cameras)
-    out = sinks.sinks(config.sinks) if stage is Stage.DELIVER else ()
+    out = _sinks(config) if stage is Stage.DELIVER else ()
     vitals = Vitals()
     groups = build.groups([stage], out)
     async with stop_on_signal() as stop:

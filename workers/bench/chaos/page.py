@@ -24,7 +24,7 @@ HEAD: Final = (
     "# What is survived\n\n"
     "Written by `scenewatch bench chaos` (`make chaos`); measured on {date} on {cores} cores of an {cpu} with {memory:.0f} GB.\n\n"
     "Every stage is a process that is restarted when it dies. Apache Kafka runs on the same machine: three brokers with three copies of\n"
-    "every record, and one broker in the rows `gone`, `spool` and `cut`. {cameras} cameras (a key frame every two seconds, sound, a\n"
+    "every record, and one broker in the rows `gone`, `spool` and `cut`. {cameras} cameras (a key frame every four seconds, sound, a\n"
     "sentence in half a minute) are files, played at real time with the same event times in every run, so that each row is compared\n"
     "with the run in which nothing breaks, item by item: pieces of sound, transcripts, windows (camera, end, revision), alert\n"
     "events (incident, number). So that it all fits on one machine, the small recogniser transcribes, a window is judged every\n"

@@ -31,7 +31,7 @@ from workers.bench.chaos.cluster import ROOT
 from workers.stage import Stage
 
 BEHIND: Final = tuple(stage for stage in Stage if stage is not Stage.CAPTURE)
-FPS: Final = 0.5
+FPS: Final = 0.25
 """Frames a second that are sampled of a camera: the machine has to carry the brokers, too."""
 RESTART_S: Final = 0.2
 """What dies is started again so soon …"""

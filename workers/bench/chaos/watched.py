@@ -19,7 +19,7 @@ from workers.bench.chaos.plant import Dropped, Worker, dropped
 from workers.lifecycle import ended
 
 GROUP: Final = "chaos"
-EVERY_S: Final = 0.5
+EVERY_S: Final = 1.0
 
 
 class Told(NamedTuple):
