@@ -200,8 +200,8 @@ class Player:
 
     def _rest(self, packet: Packet[Stream]) -> list[VideoFrame]:
         """Empty the decoder behind a lone key frame, which would else wait in it for the next one."""
-        lone = packet.stream is self.media.picture and packet.size and self.feed.valve.step is Step.KEY
-        return self._emptied(packet) if lone else []
+        lone = self.keys_only or self.feed.valve.step is Step.KEY
+        return self._emptied(packet) if lone and packet.size and packet.stream is self.media.picture else []
 
     def _emptied(self, packet: Packet[Stream]) -> list[VideoFrame]:
         """Take what waits in the decoder, which must be given a key frame next."""

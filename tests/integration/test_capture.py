@@ -73,6 +73,13 @@ async def test_less_is_decoded_where_less_is_asked_for(clip: Path, decode: str, 
     assert len(watched.sounds) >= 12
 
 
+async def test_a_key_frame_alone_does_not_wait_in_the_decoder_for_the_next(clip: Path) -> None:
+    watched = await watch(str(clip), fps=10, decode="key")
+    for frame in watched.frames:
+        heard_before = [sound.until for sound in watched.sounds if sound.captured < frame.captured]
+        assert max(heard_before, default=frame.at) < frame.at + 0.75, "its sound was captured long before it"
+
+
 async def test_a_variable_frame_rate_keeps_its_times(tmp_path: Path) -> None:
     times = [0, 0.04, 0.08, 0.7, 0.74, 2.2, 2.24, 2.9]
     source = make(tmp_path / "vfr.mkv", 3.0, times=times, audio=None)
