@@ -65,6 +65,8 @@ class _Lane:
     """One modality of one run of a camera: its watermark, and what open windows may still need."""
 
     watermark: float = 0.0
+    reached: float = 0.0
+    """Begin of the newest item: what that promises may lie far ahead of it, as a picture's time does until the next is due."""
     ended: bool = False
     items: list[_Held] = field(default_factory=list)
 
@@ -195,6 +197,7 @@ class Aligner:
             run.modalities = tuple(modality for modality in item.modalities if modality in self._uses)
             run.newest = item.until
         run.captured = max(run.captured, item.captured)
+        lane.reached = max(lane.reached, item.until if item.modality is Modality.SOUND else item.at)
         if isinstance(item, Mark):
             lane.watermark = max(lane.watermark, item.until)
             lane.ended = item.last
@@ -259,7 +262,7 @@ class Aligner:
         Words are none of those that picture and sound are waited for by: they come from another stage, which may be far
         ahead of the encoders while these are away.
         """
-        return max(passed, max(lane.watermark for lane in lanes) - patience_s) if self._live else passed
+        return max(passed, max(lane.reached for lane in lanes) - patience_s) if self._live else passed
 
     def _filled(self, run: _Run, index: int, limit: float, *, worded: bool) -> Iterator[int]:
         """Indices of windows that hold something and end at or before the limit; gaps are jumped over."""

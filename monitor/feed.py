@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeAlias
 
 import cv2
+import msgspec
 import numpy as np
 import numpy.typing as npt
 from av.video.frame import VideoFrame
@@ -166,7 +167,9 @@ class Feed:
         self._skipped += 1
         if self._left_out:
             self._left_out(Modality.PICTURE, 0.0)
-        yield self._mark(Modality.PICTURE, max(self._grid.due, self.until[Modality.PICTURE]), captured)
+        begin = self.until[Modality.PICTURE]
+        mark = self._mark(Modality.PICTURE, max(self._grid.due, begin), captured)
+        yield msgspec.structs.replace(mark, at=begin)
 
     def _sample(self, frame: VideoFrame, at: float, captured: float) -> Frame:
         small = self._shrink(frame, self._aspect)

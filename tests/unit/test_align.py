@@ -101,8 +101,22 @@ def test_hours_without_a_source_make_no_windows() -> None:
 
 def test_a_live_camera_waits_for_its_slow_sound_only_so_long() -> None:
     windows = pushed(halves(PICTURE, 100, 110), live=True)
-    assert windows[-1].until == 105
+    assert windows[-1].until == 104.5, "the newest picture is of 109.5"
     assert not any(window.complete for window in windows)
+
+
+def test_a_picture_that_stands_for_seconds_does_not_outrun_the_sound() -> None:
+    rare = [item(PICTURE, 10.0 + 6 * n, 16.0 + 6 * n, (PICTURE, SOUND)) for n in range(4)]
+    late_by = 2.0
+    sounds = halves(SOUND, 10, 34, (PICTURE, SOUND))
+    aligner = Aligner(SETTINGS, live=True)
+    windows = [
+        window
+        for each in sorted([*rare, *sounds], key=lambda one: one.at + late_by * (one.modality is SOUND))
+        for window in aligner.push(each)
+    ]
+    assert not aligner.late
+    assert all(window.complete and window.sounds for window in windows)
 
 
 def test_a_live_camera_waits_for_words_only_so_long() -> None:
@@ -119,7 +133,7 @@ def test_what_comes_after_patience_is_dropped_and_counted() -> None:
     aligner.push(item(SOUND, 102))
     assert aligner.late == 1
     (window,) = aligner.push(item(PICTURE, 110))
-    assert window.until == 105.5
+    assert window.until == 105
     assert not window.sounds
 
 
