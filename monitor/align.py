@@ -66,7 +66,7 @@ class _Lane:
 
     watermark: float = 0.0
     reached: float = 0.0
-    """Begin of the newest item: what that promises may lie far ahead of it, as a picture's time does until the next is due."""
+    """The newest event time that was captured: a picture stands for what lies ahead of it, until the next is due."""
     ended: bool = False
     items: list[_Held] = field(default_factory=list)
 

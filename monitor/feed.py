@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeAlias
 
 import cv2
-import msgspec
 import numpy as np
 import numpy.typing as npt
 from av.video.frame import VideoFrame
@@ -168,8 +167,7 @@ class Feed:
         if self._left_out:
             self._left_out(Modality.PICTURE, 0.0)
         begin = self.until[Modality.PICTURE]
-        mark = self._mark(Modality.PICTURE, max(self._grid.due, begin), captured)
-        yield msgspec.structs.replace(mark, at=begin)
+        yield self._mark(Modality.PICTURE, max(self._grid.due, begin), captured, at=begin)
 
     def _sample(self, frame: VideoFrame, at: float, captured: float) -> Frame:
         small = self._shrink(frame, self._aspect)
@@ -237,9 +235,11 @@ class Feed:
         if until > self.until[other]:
             yield self._mark(other, until, captured)
 
-    def _mark(self, modality: Modality, until: float, captured: float, *, last: bool = False) -> Mark:
+    def _mark(self, modality: Modality, until: float, captured: float, *, at: float | None = None, last: bool = False) -> Mark:
+        """Promise; `at`: since when the time passed that it speaks of, where that is known."""
         self.until[modality] = until
-        return Mark(camera=self.name, at=until, until=until, captured=captured, modalities=self.modalities, modality=modality, last=last)
+        at = until if at is None else at
+        return Mark(camera=self.name, at=at, until=until, captured=captured, modalities=self.modalities, modality=modality, last=last)
 
     def _look_after(self, at: float, captured: float) -> Iterator[Item]:
         states = self._health.states(at)
