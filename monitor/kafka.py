@@ -139,6 +139,10 @@ class KafkaBus:
             self._subscriptions.add(subscription)
             yield subscription
             await subscription.finish()
+        except BaseException as error:
+            if not isinstance(error, BusError):  # as when the broker is gone
+                await stopped(subscription.leave)
+            raise
         finally:
             self._subscriptions.discard(subscription)
             subscription.abandon()

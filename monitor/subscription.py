@@ -136,7 +136,8 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # aio
         self._at_rest = asyncio.Event()
         self._at_rest.set()
         self._asking = asyncio.Lock()
-        self._committed_at = self._gave_at = time.monotonic()
+        self._committed_at = -math.inf  # the first batch of a member is written down at once: what it goes on from is worth knowing
+        self._gave_at = time.monotonic()
         self._progress = home.metrics.board.member(group)
         self._progress.records = self._ahead
 
@@ -186,6 +187,11 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # aio
     async def finish(self) -> None:
         """Count the last batch as processed, and write the position down."""
         self._rest()
+        await self._commit()
+
+    async def leave(self) -> None:
+        """Forget the batch, and write down what was processed before it."""
+        self.abandon()
         await self._commit()
 
     def abandon(self) -> None:
@@ -366,11 +372,11 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # aio
 
     async def _commit(self) -> None:
         """Write down what changed."""
-        self._committed_at = time.monotonic()
         offsets = self._offsets(self._at)
         changed = {place: offset for place, offset in offsets.items() if self._written.get(place) != offset}
         if not changed:
             return
+        self._committed_at = time.monotonic()
         try:
             with self._home.translated("write a position to"):
                 async with asyncio.timeout(STOP_S):

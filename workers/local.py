@@ -27,6 +27,7 @@ from workers.governor import Follow, Governor, measure, see_brokers, tell
 from workers.lifecycle import first, stop_on_signal, supervise, until_stopped
 from workers.serve import Condition, Vitals, served
 from workers.stage import Stage
+from workers.turn import turn
 
 if TYPE_CHECKING:
     from monitor.sinks import Sink
@@ -141,7 +142,8 @@ async def depth(metrics: Metrics) -> None:
 async def one(stage: Stage, config: Config, paths: Sequence[Path], instance: str | None = None) -> int:
     """Run one stage on a shared bus until a signal comes; files that capture reads end it.
 
-    A process that comes back with the same `instance` gets its partitions back at once, and no other has to stop for it (KIP-345).
+    A process that comes back with the same `instance` gets its partitions back at once, and no other has to stop for it (KIP-345);
+    a second one beside it waits as its spare.
     """
     if config.bus == "memory://":
         raise ConfigError(f"`worker {stage}` needs a bus that processes share: set `bus: kafka://host:port`")
@@ -159,9 +161,13 @@ async def one(stage: Stage, config: Config, paths: Sequence[Path], instance: str
                     vitals.conditions = _watches(cameras)
                     await first(_watch_then_drain(cameras, config, bus, stop, paths), vitals.beat(), see_brokers(bus, metrics))
                 else:
-                    vitals.conditions = {"bus": lambda: True, "assigned": lambda: metrics.board.joined(tuple(groups))}
-                    serving = until_stopped(supervise(stage, partial(run, bus)), stop, bus.end, within_s=FINISH_S)
-                    await first(serving, tell(bus, metrics), vitals.beat(), see_brokers(bus, metrics))
+                    ours = turn(config, stage, instance)
+                    assigned = {"assigned": lambda: metrics.board.joined(tuple(groups))}
+                    vitals.conditions = {"bus": lambda: True, "turn": ours.held} | assigned
+                    await first(ours.taken(), stop.wait(), vitals.beat())
+                    if not stop.is_set():
+                        serving = until_stopped(supervise(stage, partial(run, bus)), stop, bus.end, within_s=FINISH_S)
+                        await first(serving, tell(bus, metrics), vitals.beat(), see_brokers(bus, metrics))
     for sink in out:
         await sink.close()
     return 0

@@ -163,6 +163,24 @@ async def test_a_member_that_is_cancelled_gives_its_batch_back(bus: AnyBus) -> N
     assert [record.message for record in await read(bus, 1, Topic.VIDEO, group="g")] == [frame("door", 0)]
 
 
+async def test_a_member_that_is_cancelled_between_batches_has_written_its_position_down(bus: AnyBus) -> None:
+    await bus.publish(Topic.VIDEO, [frame("door", 0)])
+    processed = asyncio.Event()
+
+    async def work() -> None:
+        async with bus.subscribe(Topic.VIDEO, group="g") as batches:
+            async for batch in batches:
+                if batch:
+                    processed.set()
+
+    task = asyncio.create_task(work())
+    await asyncio.wait_for(processed.wait(), 20)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await bus.publish(Topic.VIDEO, [frame("door", 1)])
+    assert [record.message for record in await read(bus, 1, Topic.VIDEO, group="g")] == [frame("door", 1)]
+
+
 async def test_what_was_processed_does_not_come_again(bus: AnyBus) -> None:
     await bus.publish(Topic.VIDEO, [frame("door", seq) for seq in range(3)])
     await read(bus, 3, Topic.VIDEO, group="g")

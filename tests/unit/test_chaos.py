@@ -27,7 +27,7 @@ def counted(*ats: float) -> Counted:
 
 def row(name: str, made: Counted, watched: Watched | None = None) -> table.Row:
     plan = table.Plan(name=name, fault=faults.nothing)
-    done = faults.Done(faults=2, recovered_s=[1.0, 3.0])
+    done = faults.Done(faults=2, recovered_s={"fuse": [1.0, 3.0], "alert": [2.0]})
     return table.Row(plan=plan, counted=made, done=done, watched=watched or Watched(), seconds=1.0, peaks_mb={"fuse": 100.0})
 
 

@@ -39,6 +39,7 @@ NEWEST: Final = 48
 TURN_S: Final = 0.01
 """In so short turns a process that stands still is one that is slow, and none that freezes."""
 SLOWER: Final = 10
+ALL: Final = "all"
 SLOW_S: Final = 50.0
 READ: Final = tuple(dict.fromkeys(topic for stage in BEHIND for topic in READS[stage]))
 
@@ -50,9 +51,14 @@ class Done:
     faults: int = 0
     late: int = 0
     """Those of them that came after the cameras' end."""
-    recovered_s: list[float] = field(default_factory=list)
+    recovered_s: dict[str, list[float]] = field(default_factory=dict)
+    """By stage, or `ALL` of them together."""
     bad: int = 0
     """Records that no stage can read."""
+
+    def took(self, what: str, seconds: float) -> None:
+        """Note how long something took to recover."""
+        self.recovered_s.setdefault(what, []).append(seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +86,7 @@ async def kill(scene: Scene, *, times: int, stages: Sequence[Stage] = BEHIND) ->
     for stage in [stage for _ in range(times) for stage in stages]:
         await asyncio.sleep(chance.uniform(0.3, 2.0))
         scene.plant.one(stage).process.kill()
-        await _recovered(scene, [stage])
+        await _recovered(scene, stage)
         scene.done.faults += 1
 
 
@@ -94,7 +100,7 @@ async def kill_capture(scene: Scene, *, times: int) -> None:
         begun, wall = time.monotonic(), time.time()
         while time.monotonic() < begun + LOOK_S and not await _all_seen(scene, wall):  # noqa: ASYNC110 - a broker is asked
             await asyncio.sleep(POLL_S)
-        scene.done.recovered_s.append(time.monotonic() - begun)
+        scene.done.took(Stage.CAPTURE.value, time.monotonic() - begun)
         scene.done.faults += 1
     await asyncio.sleep(8)
 
@@ -200,10 +206,9 @@ def ran(pid: int) -> float:
     return time.clock_gettime((~pid << 3) | 2)
 
 
-async def _recovered(scene: Scene, stages: Sequence[Stage]) -> None:
-    """Note how long it takes from now until each stage goes on."""
-    begun = time.monotonic()
-    scene.done.recovered_s += await asyncio.gather(*(_goes_on(scene, stage, begun) for stage in stages))
+async def _recovered(scene: Scene, stage: Stage) -> None:
+    """Note how long it takes from now until a stage goes on."""
+    scene.done.took(stage.value, await _goes_on(scene, stage, time.monotonic()))
 
 
 async def _goes_on(scene: Scene, stage: Stage, begun: float) -> float:
@@ -235,4 +240,4 @@ async def _caught_up(scene: Scene) -> None:
         if behind > CAUGHT_UP:
             since = time.monotonic()
         await asyncio.sleep(POLL_S)
-    scene.done.recovered_s.append(since - begun)
+    scene.done.took(ALL, since - begun)

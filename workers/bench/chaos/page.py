@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from workers import report
+from workers.bench.chaos.plant import FPS
 
 FAULTS: Final = {
     "calm": "none: what the others are held against",
@@ -24,7 +25,7 @@ HEAD: Final = (
     "# What is survived\n\n"
     "Written by `scenewatch bench chaos` (`make chaos`); measured on {date} on {cores} cores of an {cpu} with {memory:.0f} GB.\n\n"
     "Every stage is a process that is restarted when it dies. Apache Kafka runs on the same machine: three brokers with three copies of\n"
-    "every record, and one broker in the rows `gone`, `spool` and `cut`. {cameras} cameras (a key frame every four seconds, sound, a\n"
+    "every record, and one broker in the rows `gone`, `spool` and `cut`. {cameras} cameras (a key frame every {frame_s:.0f} s, sound, a\n"
     "sentence in half a minute) are files, played at real time with the same event times in every run, so that each row is compared\n"
     "with the run in which nothing breaks, item by item: pieces of sound, transcripts, windows (camera, end, revision), alert\n"
     "events (incident, number). So that it all fits on one machine, the small recogniser transcribes, a window is judged every\n"
@@ -46,7 +47,8 @@ def page(found: Mapping[str, float]) -> str:
     """The whole document, of the rows that there are figures of."""
     rows = [name for name in FAULTS if f"busy_{name}" in found]
     machine, day = report.machine(), report.report({}).date
-    head = HEAD.format(date=day, cores=machine.cores, cpu=machine.cpu, memory=machine.memory_gb, cameras=round(found["cameras"]))
+    shown = {"date": day, "cores": machine.cores, "cpu": machine.cpu, "memory": machine.memory_gb}
+    head = HEAD.format(**shown, cameras=round(found["cameras"]), frame_s=1 / FPS)
     lines = [_line(name, found) for name in rows]
     return head + "".join(f"{line}\n" for line in lines) + "\n" + "\n\n".join(_notes(found, rows)) + "\n"
 
@@ -78,6 +80,9 @@ def _notes(found: Mapping[str, float], rows: Collection[str]) -> list[str]:
     notes = [SEES_LESS.format(name=name, **_of(found, name)) for name in ("slow", "gone", "spool", "cut") if name in rows]
     if "slow" in rows:
         notes.append(SLOW.format(calm_mb=found["peak_mb_calm"], **_of(found, "slow")))
+    if "kill" in rows:
+        took = {key.removeprefix("recover_s_"): value for key, value in _of(found, "kill").items() if key.startswith("recover_s_")}
+        notes.append(KILL.format(took=", ".join(f"{stage} {value:.1f} s" for stage, value in took.items())))
     if "spool" in rows:
         notes.append(SPOOL.format(**_of(found, "spool")))
     if "same_replay" in found:
@@ -98,6 +103,7 @@ SLOW: Final = (
     "`slow`: no stage was further behind than {lag_s:.1f} s, and the ladder went down to step {step:.0f}. "
     "The largest process had {peak_mb:.0f} MB;\nin the calm run it had {calm_mb:.0f} MB."
 )
+KILL: Final = "`kill`: the longest recovery of each stage: {took}."
 SPOOL: Final = (
     "`spool`: sound is lost when the disk is full: {lost_audio:.0f} pieces of half a second; capture counted {sound_dropped_s:.1f} s\n"
     "as dropped. Transcripts and windows that are lost in this row are those of that sound."

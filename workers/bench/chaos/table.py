@@ -207,9 +207,9 @@ class Bench:
         counted, name = row.counted, row.plan.name
         made = ", ".join(f"{len(counted.items[topic])} {topic.value}" for topic in counted.items)
         self.console.print(f"  {row.seconds:.0f} s, busy {row.watched.busy:.0%}, {made}", highlight=False)
-        recovered = f"recovered in {max(row.done.recovered_s):.1f} s" if row.done.recovered_s else "nothing to recover"
+        recovered = ", ".join(f"{what} {' '.join(f'{one:.1f}' for one in took)}" for what, took in row.done.recovered_s.items())
         doubled, delay = counted.doubled(Topic.ALERTS), row.watched.delay_s(counted.offsets)
-        self.console.print(f"  {row.done.faults} faults, {doubled} alerts doubled, {recovered}, 95 % within {delay:.1f} s", highlight=False)
+        self.console.print(f"  {row.done.faults} faults, {doubled} alerts doubled, recovered in s: {recovered or '-'}, 95 % within {delay:.1f} s", highlight=False)
         for topic in LOST if calm and not row.plan.live else ():
             whole, spoken = calm or counted, row.plan.sees_less
             gone, more = counted.lost(topic, whole, spoken=spoken), whole.lost(topic, counted, spoken=spoken)
@@ -251,7 +251,15 @@ def _measured(row: Row) -> dict[str, float]:
         "out": float(row.counted.total(MADE)),
         "seconds": row.seconds,
     }
-    return found | ({"recover_s": max(row.done.recovered_s)} if row.done.recovered_s else {})
+    return found | _recoveries(row.done.recovered_s)
+
+
+def _recoveries(took: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """The longest recovery, and those of each stage where there are several."""
+    if not took:
+        return {}
+    longest = {"recover_s": max(max(each) for each in took.values())}
+    return longest | ({f"recover_s_{stage}": max(each) for stage, each in took.items()} if len(took) > 1 else {})
 
 
 def _compared(row: Row, calm: Row) -> dict[str, float]:
