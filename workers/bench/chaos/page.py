@@ -10,7 +10,9 @@ from workers.bench.chaos.plant import FPS
 
 FAULTS: Final = {
     "calm": "none: what the others are held against",
-    "kill": "kill -9 of each stage's process, one at a time, at random moments: {faults:.0f} times ({late:.0f} after the films' end)",
+    "kill": "kill -9 of each stage's process, one at a time, at random moments: {faults:.0f} times ({late:.0f} after the films' end);"
+    " each has a spare, a second process of its name that waits with everything loaded",
+    "alone": "as `kill`, without spares: {faults:.0f} times ({late:.0f} after the films' end)",
     "capture": "kill -9 of the capture process, {faults:.0f} times at random moments; its cameras are live (MPEG-TS over HTTP)",
     "scale": "a second process of each stage joins for 9 s, then leaves",
     "broker": "kill -9 of one of three brokers; started again after 20 s",
@@ -80,9 +82,10 @@ def _notes(found: Mapping[str, float], rows: Collection[str]) -> list[str]:
     notes = [SEES_LESS.format(name=name, **_of(found, name)) for name in ("slow", "gone", "spool", "cut") if name in rows]
     if "slow" in rows:
         notes.append(SLOW.format(calm_mb=found["peak_mb_calm"], **_of(found, "slow")))
-    if "kill" in rows:
-        took = {key.removeprefix("recover_s_"): value for key, value in _of(found, "kill").items() if key.startswith("recover_s_")}
-        notes.append(KILL.format(took=", ".join(f"{stage} {value:.1f} s" for stage, value in took.items())))
+    for name in ("kill", "alone"):
+        took = {key.removeprefix("recover_s_"): value for key, value in _of(found, name).items() if key.startswith("recover_s_")}
+        if took:
+            notes.append(KILL.format(name=name, took=", ".join(f"{stage} {value:.1f} s" for stage, value in took.items())))
     if "spool" in rows:
         notes.append(SPOOL.format(**_of(found, "spool")))
     if "same_replay" in found:
@@ -103,7 +106,7 @@ SLOW: Final = (
     "`slow`: no stage was further behind than {lag_s:.1f} s, and the ladder went down to step {step:.0f}. "
     "The largest process had {peak_mb:.0f} MB;\nin the calm run it had {calm_mb:.0f} MB."
 )
-KILL: Final = "`kill`: the longest recovery of each stage: {took}."
+KILL: Final = "`{name}`: the longest recovery of each stage: {took}."
 SPOOL: Final = (
     "`spool`: sound is lost when the disk is full: {lost_audio:.0f} pieces of half a second; capture counted {sound_dropped_s:.1f} s\n"
     "as dropped. Transcripts and windows that are lost in this row are those of that sound."

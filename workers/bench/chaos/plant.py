@@ -52,6 +52,8 @@ class Worker:
     begun: float
     wanted: bool = True
     """It is started again when it dies."""
+    spare: Worker | None = None
+    """Waits with everything loaded, and takes over."""
     starts: int = 1
     peak_mb: float = 0.0
     """The most memory that its processes had."""
@@ -74,14 +76,25 @@ class Plant:
     path: Path
     env: Mapping[str, str] = field(default_factory=dict)
     """What its processes are started with, besides."""
+    spares: bool = False
+    """Each stage has a second process of the same name."""
     workers: list[Worker] = field(default_factory=list)
 
     def start(self, stage: Stage, number: int = 1) -> Worker:
         """Start a process."""
-        log = self.path.parent / f"{stage}-{number}.log"
-        worker = Worker(stage, number, self._launch(stage, number, log), log, time.monotonic())
+        worker = self._launched(stage, number)
         self.workers.append(worker)
         return worker
+
+    async def back(self) -> None:
+        """Give each stage its spare, if it is to have one, and wait until they wait."""
+        for worker in self.workers if self.spares else ():
+            worker.spare = self._launched(worker.stage, worker.number)
+        until = time.monotonic() + READY_S
+        while late := [spare.log for worker in self.workers if (spare := worker.spare) and not _waits(spare)]:
+            if time.monotonic() > until:
+                raise BusError(f"bench chaos: spares that are not ready after {READY_S:g} s: {', '.join(map(str, late))}")
+            await asyncio.sleep(RESTART_S)
 
     def one(self, stage: Stage) -> Worker:
         """The first process of a stage."""
@@ -93,10 +106,17 @@ class Plant:
             for worker in self.workers:
                 worker.look()
                 if worker.wanted and worker.process.poll() is not None and time.monotonic() > worker.begun + AGAIN_S:
-                    worker.process = self._launch(worker.stage, worker.number, worker.log)
-                    worker.begun = time.monotonic()
-                    worker.starts += 1
+                    self._again(worker)
             await asyncio.sleep(RESTART_S)
+
+    def _again(self, worker: Worker) -> None:
+        """Start a process: in the place of one that died, or of its spare, which is in its place already."""
+        new = self._launched(worker.stage, worker.number, worker.starts)
+        worker.starts += 1
+        if worker.spare:
+            worker.process, worker.log, worker.spare = worker.spare.process, worker.spare.log, new
+        else:
+            worker.process, worker.log, worker.begun = new.process, new.log, new.begun
 
     async def ready(self, within_s: float = READY_S) -> None:
         """Wait until every process says that it is. Raises BusError when that takes too long."""
@@ -110,16 +130,21 @@ class Plant:
 
     def close(self) -> None:
         """End every process, in order."""
-        for worker in self.workers:
+        ending = [*(worker.spare for worker in self.workers if worker.spare), *self.workers]
+        for worker in ending:
             worker.wanted = False
             worker.process.send_signal(signal.SIGCONT)
             worker.process.terminate()
-        for worker in self.workers:
+        for worker in ending:
             try:
                 worker.process.wait(STOP_S)
             except subprocess.TimeoutExpired:
                 worker.process.kill()
                 worker.process.wait()
+
+    def _launched(self, stage: Stage, number: int, again: int = 0) -> Worker:
+        log = self.path.parent / f"{stage}-{number}{f'-{again}' if again else ''}.log"
+        return Worker(stage, number, self._launch(stage, number, log), log, time.monotonic())
 
     def _launch(self, stage: Stage, number: int, log: Path) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "workers", "worker", stage.value, "--config", str(self.path)]
@@ -137,6 +162,10 @@ def _address(log: Path) -> str:
     """Where the newest process that writes a log serves its metrics; empty until it says so."""
     lines = [line for line in log.read_text("utf-8", errors="replace").splitlines() if '"event": "metrics"' in line]
     return str(json.loads(lines[-1])["url"]).removesuffix("/metrics") if lines else ""
+
+
+def _waits(spare: Worker) -> bool:
+    return "waiting as a spare" in spare.log.read_text("utf-8", errors="replace")
 
 
 async def is_ready(client: httpx.AsyncClient, worker: Worker) -> bool:
@@ -170,10 +199,10 @@ async def dropped(client: httpx.AsyncClient, worker: Worker) -> Dropped | None:
 
 
 @asynccontextmanager
-async def plant(folder: Path, settings: Mapping[str, Any], *, clocked: bool = False) -> AsyncIterator[Plant]:
+async def plant(folder: Path, settings: Mapping[str, Any], *, clocked: bool = False, spares: bool = False) -> AsyncIterator[Plant]:
     """Write the configuration, start the stages behind capture, and end them all; `clocked`: with a clock that `clock.set_by` moves."""
     path = _written(folder, settings)
-    made = Plant(Config.model_validate(settings), path, clock.environment(folder) if clocked else {})
+    made = Plant(Config.model_validate(settings), path, clock.environment(folder) if clocked else {}, spares)
     for stage in BEHIND:
         made.start(stage)
     keeping = asyncio.ensure_future(made.keep())

@@ -52,6 +52,8 @@ class Plan:
     """Capture may take less under pressure."""
     sees_less: bool = False
     """Frames are dropped on purpose, so that alerts that need pictures, and windows' content, are not compared."""
+    spares: bool = False
+    """Each stage has a second process of its name, which waits until the first has died."""
     clocked: bool = False
     """Its processes have a clock of their own, so how late alerts are can't be seen from outside."""
     live: bool = False
@@ -88,7 +90,8 @@ def plans(kills: int) -> tuple[Plan, ...]:
     """The rows of the table."""
     return (
         Plan(name=CALM, fault=faults.nothing),
-        Plan(name="kill", fault=partial(faults.kill, times=kills)),
+        Plan(name="kill", fault=partial(faults.kill, times=kills), spares=True),
+        Plan(name="alone", fault=partial(faults.kill, times=kills)),
         Plan(name="capture", fault=partial(faults.kill_capture, times=2 * kills), live=True),
         Plan(name="scale", fault=faults.scale),
         Plan(name="broker", fault=partial(faults.broker, away_s=20)),
@@ -162,10 +165,11 @@ class Bench:
                 stack.enter_context(disk.small(self.folder / f"{plan.name}-spool", plan.disk_mb))
             urls = stack.enter_context(live.served([next(film.iterdir()) for film in self.films])) if plan.live else []
             made = await stack.enter_async_context(
-                plant(self.folder / plan.name, self.settings(plan, site.url, urls), clocked=plan.clocked)
+                plant(self.folder / plan.name, self.settings(plan, site.url, urls), clocked=plan.clocked, spares=plan.spares)
             )
             bus = await stack.enter_async_context(looking(made.config))
             await made.ready()
+            await made.back()
             capture = made.start(Stage.CAPTURE)
             capture.wanted = plan.live
             scene = faults.Scene(plant=made, bus=bus, site=site, calm=calm, done=done)
