@@ -73,7 +73,9 @@ def worker(
     stage: Stage,
     *,
     config: ConfigFiles,
-    instance: Annotated[str | None, Parameter(help="A lasting name: restarted with it, a process goes on at once; a second one waits as its spare.")] = None,
+    instance: Annotated[
+        str | None, Parameter(help="A lasting name: restarted with it, a process goes on at once; a second one waits as its spare.")
+    ] = None,
 ) -> int:
     """Run one stage as a process of its own; needs a kafka:// bus."""
     from workers import local  # noqa: PLC0415

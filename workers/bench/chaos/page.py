@@ -49,8 +49,9 @@ def page(found: Mapping[str, float]) -> str:
     """The whole document, of the rows that there are figures of."""
     rows = [name for name in FAULTS if f"busy_{name}" in found]
     machine, day = report.machine(), report.report({}).date
-    shown = {"date": day, "cores": machine.cores, "cpu": machine.cpu, "memory": machine.memory_gb}
-    head = HEAD.format(**shown, cameras=round(found["cameras"]), frame_s=1 / FPS)
+    head = HEAD.format(
+        date=day, cores=machine.cores, cpu=machine.cpu, memory=machine.memory_gb, cameras=round(found["cameras"]), frame_s=1 / FPS
+    )
     lines = [_line(name, found) for name in rows]
     return head + "".join(f"{line}\n" for line in lines) + "\n" + "\n\n".join(_notes(found, rows)) + "\n"
 

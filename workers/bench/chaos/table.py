@@ -213,7 +213,10 @@ class Bench:
         self.console.print(f"  {row.seconds:.0f} s, busy {row.watched.busy:.0%}, {made}", highlight=False)
         recovered = ", ".join(f"{what} {' '.join(f'{one:.1f}' for one in took)}" for what, took in row.done.recovered_s.items())
         doubled, delay = counted.doubled(Topic.ALERTS), row.watched.delay_s(counted.offsets)
-        self.console.print(f"  {row.done.faults} faults, {doubled} alerts doubled, recovered in s: {recovered or '-'}, 95 % within {delay:.1f} s", highlight=False)
+        self.console.print(
+            f"  {row.done.faults} faults, {doubled} alerts doubled, recovered in s: {recovered or '-'}, 95 % within {delay:.1f} s",
+            highlight=False,
+        )
         for topic in LOST if calm and not row.plan.live else ():
             whole, spoken = calm or counted, row.plan.sees_less
             gone, more = counted.lost(topic, whole, spoken=spoken), whole.lost(topic, counted, spoken=spoken)
