@@ -151,7 +151,7 @@ class Models(Section):
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     """Where the networks run."""
     picture: str = "efficientnet-lite0"
-    sound: str = "whisper-tiny-encoder"
+    sound: str = "yamnet"
     text: str = "minilm-l6"
     fusion: str = "fusion-default"
     """A name of the registry, or the path (with a slash) of weights that were trained here."""

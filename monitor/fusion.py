@@ -58,7 +58,7 @@ class FusionConfig(msgspec.Struct, frozen=True, kw_only=True):
     all_layers: int = 0
     """Numbers of what all layers of the sound encoder hear (`monitor.layers`), behind those of `sound`; 0: none is read."""
     picture: int = 1280
-    sound: int = 1152
+    sound: int = 1024
     text: int = 384
     width: int = 64
     """D."""

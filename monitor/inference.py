@@ -52,6 +52,19 @@ def convert(network: torch.nn.Module, examples: Sequence[torch.Tensor], *, free:
     return graph
 
 
+def read(path: Path) -> Graph:
+    """Read a model of any form that OpenVINO knows, as TensorFlow's SavedModel. Raises ModelError."""
+    try:
+        return openvino.Core().read_model(path)
+    except RuntimeError as error:
+        raise ModelError(f"{path} can't be read: {error}") from error
+
+
+def graph(results: Sequence[Any], parameters: Sequence[Any]) -> Graph:
+    """A graph from its ends."""
+    return openvino.Model([operations.result(end) for end in results], list(parameters))
+
+
 def kept(located: Located, make: Callable[[Located], Graph], *code: Path) -> Path:
     """A model as OpenVINO's files, made once for these weights, this OpenVINO and this code, and kept in the cache folder."""
     written = hashlib.sha256(b"".join(path.read_bytes() for path in code)).hexdigest()[:8]

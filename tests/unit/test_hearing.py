@@ -1,7 +1,7 @@
 import numpy as np
 from faster_whisper.feature_extractor import FeatureExtractor
 
-from monitor.hearing import FLOOR, LogMel
+from monitor.whispersounds import FLOOR, LogMel
 
 NOISE = np.random.default_rng(0).normal(0, 0.1, (3, 16_000)).astype(np.float32)
 

@@ -17,10 +17,10 @@ from monitor.models import (
     locate,
     locate_model,
     model,
-    npm_files,
+    archive_files,
     weights_folder,
 )
-from monitor.npm import NpmPackage, kept_folder
+from monitor.fetched import Archive, kept_folder
 
 
 @pytest.fixture(autouse=True)
@@ -128,7 +128,7 @@ def test_weights_of_our_own_have_their_hash_beside_them(package: Path):
     assert locate_model(ours).sha256 == digest
 
 
-HUMAN = NpmPackage(name="@somebody/human", version="1.2.3", sha256="ab" * 32)
+HUMAN = Archive(name="@somebody/human", version="1.2.3", sha256="ab" * 32)
 FROM_NPM = entry(
     File(name="net.bin", sha256=hashlib.sha256(b"net").hexdigest(), parts=(Member(package=HUMAN, path="models/net.bin"),)),
 )
@@ -154,7 +154,7 @@ def test_weights_that_npm_has_are_found_in_the_cache_folder_and_verified(cache: 
 
 def test_models_say_which_packages_and_files_they_come_from():
     assert FROM_NPM.sources == ("some-weights", "npm @somebody/human@1.2.3")
-    assert npm_files(HUMAN, [JOINED, FROM_NPM, FROM_NPM]) == ("models/net.bin",)
+    assert archive_files(HUMAN, [JOINED, FROM_NPM, FROM_NPM]) == ("models/net.bin",)
 
 
 def test_the_listing_says_how_each_model_stands(package: Path):

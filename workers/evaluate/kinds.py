@@ -18,7 +18,7 @@ import torch
 from monitor.anomaly import Anomaly
 from monitor.fusion import FusionConfig, Kind
 from monitor.fusionnet import FusionNet
-from monitor.hearing import VECTOR
+from monitor.hearing import sound_encoder
 from monitor.messages import Modality
 from workers.composing import fitting, prepare
 from workers.composing.films import Order
@@ -55,7 +55,7 @@ def fusion_kinds(task: Task) -> dict[str, float]:
     test = _test(task)
     figures: dict[str, float] = {"streams": float(len(test))}
     for kind in get_args(Kind):
-        cfg = msgspec.structs.replace(config_of(taught, VECTOR), kind=kind)
+        cfg = msgspec.structs.replace(config_of(taught, sound_encoder(task.config.models).width), kind=kind)
         figures |= {f"{kind}_{name}": value for name, value in judged(cfg, taught, val, test).items()}
     return figures
 

@@ -15,7 +15,7 @@ import numpy as np
 from rich.progress import track
 
 from monitor.errors import SourceError
-from monitor.layers import LayeredSounds, layered_sounds
+from monitor.hearing import SoundEncoder, sound_encoder
 from workers.evaluate import Task
 from workers.evaluate.folds import Integers, Scores, dealt, judged, left_out
 from workers.evaluate.interval import with_interval
@@ -31,7 +31,7 @@ ROUNDS: Final = 200
 
 def sounds(task: Task) -> dict[str, float]:
     """`map_esc10`, `map_urban` and their accuracies. Raises SourceError if neither set is there."""
-    encoder = layered_sounds(task.config.models.sound, task.config.models.threads)
+    encoder = sound_encoder(task.config.models)
     figures = {
         **_set("esc10", "sounds/esc10", task.data, encoder, esc_folds),
         **_set("urban", "sounds/urbansound8k", task.data, encoder, urban_folds),
@@ -63,7 +63,7 @@ def _set(
     name: str,
     folder: str,
     data: Path,
-    encoder: LayeredSounds,
+    encoder: SoundEncoder,
     split: Callable[[Sequence[str], Sequence[str]], tuple[Integers, list[str]]],
 ) -> dict[str, float]:
     """The figures of one set; none where it is absent."""

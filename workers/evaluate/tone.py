@@ -58,7 +58,7 @@ class Corpus:
 
 def tone(task: Task) -> dict[str, float]:
     """`uar_emodb`, `uar_ravdess`, their mean `uar`, and `uar_cross`. Raises SourceError if neither corpus is there."""
-    encoder = layered_sounds(task.config.models.sound, task.config.models.threads)
+    encoder = layered_sounds(task.config.models.threads)
     corpora = [corpus for name in ("emodb", "ravdess") if (corpus := _corpus(name, task.data, encoder)) is not None]
     if not corpora:
         raise SourceError(f"{task.data}: its manifest.csv names no emotion/emodb and no emotion/ravdess. Name another folder: --data DIR.")

@@ -1,4 +1,4 @@
-"""Recordings as the layers of the sound encoder hear them: a token every half second, as live, and a vector for the whole."""
+"""Recordings as the sound encoder hears them, or the layers of Whisper's: a token every half second, as live, and a vector for the whole."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from monitor.hearing import SoundEncoder
 from monitor.layers import LayeredSounds
 from monitor.messages import SOUND_HZ
 from workers.training.bank import Bank, Tokens, Track, cached, gather
@@ -23,8 +24,8 @@ SHORTEST_S: Final = 2.0
 Features = npt.NDArray[np.float32]
 
 
-def layer_bank(folder: str, rows: Sequence[Row], encoder: LayeredSounds, progress: Progress) -> Bank:
-    """Each recording's tokens [n, layers * 2 * width], in the order of their names; of a long one the begin."""
+def layer_bank(folder: str, rows: Sequence[Row], encoder: LayeredSounds | SoundEncoder, progress: Progress) -> Bank:
+    """Each recording's tokens [n, features], in the order of their names; of a long one the begin."""
     ordered = sorted(rows, key=lambda row: row.name)
     key = [encoder.name, LONGEST_S, SHORTEST_S, EVERY, [(row.name, row.path.stat().st_size) for row in ordered]]
 
@@ -34,18 +35,18 @@ def layer_bank(folder: str, rows: Sequence[Row], encoder: LayeredSounds, progres
     return cached(f"layers-{folder.replace('/', '-')}", key, make)
 
 
-def layers_of(samples: Samples, encoder: LayeredSounds) -> Tokens:
+def layers_of(samples: Samples, encoder: LayeredSounds | SoundEncoder) -> Tokens:
     """Tokens of a recording, s16 as on the bus."""
     long = np.resize(samples, max(len(samples), int(SHORTEST_S * SOUND_HZ)))[: int(LONGEST_S * SOUND_HZ)]
     pcm = np.clip(np.round(long * 32768), -32768, 32767).astype(np.int16)
-    heard = encoder(seconds(pcm.astype(np.float32) / np.float32(32768))[EVERY - 1 :: EVERY])  # [n, layers, 2, width]
+    heard = encoder(seconds(pcm.astype(np.float32) / np.float32(32768))[EVERY - 1 :: EVERY])  # [n, layers, 2, width] or [n, width]
     return Tokens(((np.arange(len(heard)) + 0.5) * EVERY * PIECE / SOUND_HZ).astype(np.float32), heard.reshape(len(heard), -1))
 
 
 def whole(bank: Bank) -> Features:
-    """One vector a recording [n, 2 d]: the mean and the deviation of its tokens."""
+    """One vector a recording [n, 3 d]: the mean, the deviation and the highest of its tokens."""
     values = [bank.tokens(track).values for track in bank.tracks]
-    return np.stack([np.concatenate([rows.mean(0), rows.std(0)]) for rows in values])
+    return np.stack([np.concatenate([rows.mean(0), rows.std(0), rows.max(0)]) for rows in values])
 
 
 def _track(row: Row) -> Track:

@@ -24,7 +24,7 @@ from monitor.config import Config, Models
 from monitor.errors import ConfigError
 from monitor.fusion import FusionConfig
 from monitor.fusionnet import FusionNet, network
-from monitor.hearing import VECTOR, sound_encoder
+from monitor.hearing import sound_encoder
 from monitor.language import text_encoder
 from monitor.layers import layered_sounds
 from monitor.messages import Modality
@@ -134,7 +134,7 @@ def train(
         raise ConfigError(f"{folder} is in the package, and weights for research must not be shipped with it. Name another folder: --out")
     settings = Config(models=Models(fusion=what.name))
     val, taught = held(data, settings, extent, what), gathered(data, settings, extent, what)
-    net = teach(taught, config_of(taught, VECTOR), recipe, seed)
+    net = teach(taught, config_of(taught, sound_encoder(settings.models).width), recipe, seed)
     calibrate(net, val, taught)
     figures = judged(net, val, taught)
     encoders = {"picture": picture_encoder(settings.models).name, "sound": sound_encoder(settings.models).name}
@@ -161,7 +161,7 @@ def gathered(data: Path, settings: Config, extent: Extent, what: Set) -> Taught:
         shippable=what.shippable,
     )
     films = _perceived(order, settings)
-    layers = layered_sounds(settings.models.sound, settings.models.threads)
+    layers = layered_sounds(settings.models.threads)
     found = sources(data, Split.TRAIN, shippable=what.shippable)
     heard = heard_bank(
         with_made(found) if what.shippable else found, extent.heard, FEATURES_SEED, sound_encoder(settings.models), layers, track

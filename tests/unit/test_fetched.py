@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from monitor import npm
+from monitor import fetched
 from monitor.errors import ModelError
-from monitor.npm import NpmPackage, kept_folder, take
+from monitor.fetched import Archive, kept_folder, take
 
 FILES = {"package/models/net.json": b"{}", "package/models/net.bin": b"net", "package/install.js": b"harm()"}
 WANTED = ("models/net.bin", "models/net.json")
@@ -20,16 +20,16 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache" / "scenewatch"
 
 
-def package(data: bytes) -> NpmPackage:
-    return NpmPackage(name="@somebody/human", version="1.2.3", sha256=hashlib.sha256(data).hexdigest())
+def package(data: bytes) -> Archive:
+    return Archive(name="@somebody/human", version="1.2.3", sha256=hashlib.sha256(data).hexdigest())
 
 
-Make = Callable[..., tuple[Path, NpmPackage]]
+Make = Callable[..., tuple[Path, Archive]]
 
 
 @pytest.fixture
 def tarball(tmp_path: Path) -> Make:
-    def make(files: dict[str, bytes] = FILES, link: str = "") -> tuple[Path, NpmPackage]:
+    def make(files: dict[str, bytes] = FILES, link: str = "") -> tuple[Path, Archive]:
         path = tmp_path / "some.tgz"
         with tarfile.open(path, "w:gz") as archive:
             for name, data in files.items():
@@ -80,7 +80,7 @@ def test_a_tarball_that_is_not_the_one_we_know_is_not_opened(tarball: Make, cach
 def test_a_tarball_without_plain_small_files_leaves_nothing(
     tarball: Make, files: dict[str, bytes], link: str, why: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(npm, "FILE_LIMIT", 99)
+    monkeypatch.setattr(fetched, "FILE_LIMIT", 99)
     path, known = tarball(files, link)
     with pytest.raises(ModelError, match=f"can't be read: .*{why}"):
         take(path, known, WANTED)
