@@ -26,7 +26,7 @@ def picture(index: int, change: float = 0.0) -> Embedding:
 
 
 def sound(index: int, change: float = 0.0) -> Embedding:
-    vector = np.random.default_rng(index).normal(change, 1.0, 1152)
+    vector = np.random.default_rng(index).normal(change, 1.0, 1024)
     at = index * 0.5
     return Embedding(camera="hall", at=at, until=at + 0.5, captured=at, modalities=(PICTURE, SOUND), modality=SOUND, vector=pack(vector))
 

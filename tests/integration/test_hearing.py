@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from monitor.config import Models
-from monitor.hearing import SoundEncoder, sound_encoder
+from monitor.hearing import WHISPER, SoundEncoder, sound_encoder
 
 
-@pytest.fixture(scope="module")
-def encoder() -> SoundEncoder:
-    return sound_encoder(Models())
+@pytest.fixture(scope="module", params=["yamnet", WHISPER])
+def encoder(request: pytest.FixtureRequest) -> SoundEncoder:
+    return sound_encoder(Models(sound=request.param))
 
 
 def tones(count: int) -> np.ndarray:
@@ -22,14 +22,14 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
 
 def test_seconds_become_vectors(encoder: SoundEncoder):
     vectors = encoder(tones(3))
-    assert vectors.shape == (3, 1152)
+    assert vectors.shape == (3, encoder.width)
     assert vectors.dtype == np.float32
     assert np.isfinite(vectors).all()
-    assert encoder.name == "whisper-tiny-encoder@1a5afae0"
+    assert encoder.name in {"yamnet@e2d7db5a", "whisper-tiny-encoder@1a5afae0"}
 
 
 def test_no_second_is_no_vector(encoder: SoundEncoder):
-    assert encoder(tones(1)[:0]).shape == (0, 1152)
+    assert encoder(tones(1)[:0]).shape == (0, encoder.width)
 
 
 def test_a_second_has_the_same_vector_alone_and_in_a_batch(encoder: SoundEncoder):
