@@ -23,7 +23,7 @@ VICTIMS = (Stage.FUSE, Stage.ALERT)
 
 
 async def test_stages_that_are_killed_lose_and_double_nothing(apache: Cluster, recording: Path, tmp_path: Path) -> None:
-    bench = table.Bench(films=[recording], cameras=1, folder=tmp_path)
+    bench = table.Bench(films={table.TIMES: [recording]}, cameras=1, folder=tmp_path)
     plan = table.Plan(name="killed", fault=partial(faults.kill, times=1, stages=VICTIMS), brokers=1)
     row = await bench.run(plan, Site(brokers=apache), None)
     assert row.done.faults == len(VICTIMS)

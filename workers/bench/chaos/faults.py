@@ -25,6 +25,8 @@ from workers.bench.chaos.plant import BEHIND, Plant, is_ready
 from workers.stage import READS, Stage
 
 POLL_S: Final = 0.1
+KILL_S: Final = (3.0, 9.0)
+"""From the recovery of one stage to the death of the next."""
 LOOK_S: Final = 30.0
 """A stage that has not processed anything so long after its death has not recovered."""
 CAUGHT_UP: Final = 60
@@ -84,7 +86,7 @@ async def kill(scene: Scene, *, times: int, stages: Sequence[Stage] = BEHIND) ->
     """Kill each stage's process, one at a time, at random moments (SIGKILL)."""
     chance = random.Random(1)  # noqa: S311 - the moments need to be arbitrary, not secret
     for stage in [stage for _ in range(times) for stage in stages]:
-        await asyncio.sleep(chance.uniform(0.3, 2.0))
+        await asyncio.sleep(chance.uniform(*KILL_S))
         scene.plant.one(stage).process.kill()
         await _recovered(scene, stage)
         scene.done.faults += 1

@@ -18,8 +18,6 @@ SIZE: Final = (640, 360)
 SENTENCES: Final = stream.SENTENCES[:1]
 """In half a minute: on an ordinary camera, too, nobody speaks most of the time."""
 FILMS: Final = Path(tempfile.gettempdir()) / "scenewatch-bench" / "360p-1-sentence"
-TIMES: Final = 3
-"""So often a camera's film of half a minute is played."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +41,10 @@ def measure(order: Order) -> dict[str, float]:
     plans = table.plans(order.kills)
     if unknown := set(order.rows) - {plan.name for plan in plans}:
         raise ConfigError(f"bench chaos: no such row: {', '.join(sorted(unknown))}; there are {', '.join(plan.name for plan in plans)}")
-    wanted = [plan for plan in plans if plan.name in order.rows or plan.name == table.CALM or not order.rows]
-    films = longer(stream.variants(order.data, FILMS, SIZE, SENTENCES), TIMES)
+    beside = {plan.beside for plan in plans if plan.name in order.rows}
+    wanted = [plan for plan in plans if plan.name in {*order.rows, *beside, table.CALM} or not order.rows]
+    variants = stream.variants(order.data, FILMS, SIZE, SENTENCES)
+    films = {times: longer(variants, times) for times in {plan.times for plan in wanted}}
     folder = Path(tempfile.mkdtemp(prefix="scenewatch-chaos-"))  # is kept: its logs say why something was lost
     found = dict(order.before) if order.rows else {}
 

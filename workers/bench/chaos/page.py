@@ -10,6 +10,7 @@ from workers.bench.chaos.plant import FPS
 
 FAULTS: Final = {
     "calm": "none: what the others are held against",
+    "steady": "none, for as long as in the two rows below, which are held against it",
     "kill": "kill -9 of each stage's process, one at a time, at random moments: {faults:.0f} times ({late:.0f} after the films' end);"
     " each has a spare, a second process of its name that waits with everything loaded",
     "alone": "as `kill`, without spares: {faults:.0f} times ({late:.0f} after the films' end)",

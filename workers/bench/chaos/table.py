@@ -32,6 +32,11 @@ SESSION_S: Final = 6
 HOP_S: Final = 1.0
 """A window ends every second."""
 CALM: Final = "calm"
+STEADY: Final = "steady"
+TIMES: Final = 3
+"""So often a camera's film of half a minute is played, …"""
+LONG: Final = 7
+"""… and so often where much is done to the plant, one thing after the other."""
 LOST: Final = (Topic.AUDIO, *MADE)
 PHRASES: Final = ("typography", "used", "letter", "letters", "help")
 """Words of the sentences, so that there are alerts; and rules that the film meets now and then."""
@@ -48,6 +53,10 @@ class Plan:
     name: str
     fault: faults.Fault
     brokers: int = 3
+    times: int = TIMES
+    """So often each camera's film is played."""
+    beside: str = CALM
+    """The row that it is held against: nothing is done there to the same films."""
     ladder: bool = False
     """Capture may take less under pressure."""
     sees_less: bool = False
@@ -85,13 +94,19 @@ class Row:
     peaks_mb: dict[str, float]
     """The most memory that a stage's process had."""
 
+    @property
+    def quiet(self) -> bool:
+        """Whether others are held against it."""
+        return self.plan.name in (CALM, STEADY)
+
 
 def plans(kills: int) -> tuple[Plan, ...]:
     """The rows of the table."""
     return (
         Plan(name=CALM, fault=faults.nothing),
-        Plan(name="kill", fault=partial(faults.kill, times=kills), spares=True),
-        Plan(name="alone", fault=partial(faults.kill, times=kills)),
+        Plan(name=STEADY, fault=faults.nothing, times=LONG),
+        Plan(name="kill", fault=partial(faults.kill, times=kills), spares=True, times=LONG, beside=STEADY),
+        Plan(name="alone", fault=partial(faults.kill, times=max(1, kills // 2)), times=LONG, beside=STEADY),
         Plan(name="capture", fault=partial(faults.kill_capture, times=2 * kills), live=True),
         Plan(name="scale", fault=faults.scale),
         Plan(name="broker", fault=partial(faults.broker, away_s=20)),
@@ -108,7 +123,8 @@ def plans(kills: int) -> tuple[Plan, ...]:
 class Bench:
     """What the runs watch, and where they leave their configurations and logs."""
 
-    films: Sequence[Path]
+    films: Mapping[int, Sequence[Path]]
+    """By how often they are played."""
     cameras: int
     folder: Path
     tell: Callable[[Sequence[Row], Mapping[str, float]], None] = lambda _rows, _replayed: None
@@ -124,7 +140,9 @@ class Bench:
             "models": {"objects": "off", "tone": False},
             "speech": {"model": "whisper-tiny-en"},
             "fusion": {"hop_s": HOP_S},
-            "cameras": cameras(urls, self.cameras, None) if urls else cameras([str(film) for film in self.films], self.cameras, STARTS_AT),
+            "cameras": cameras(urls, self.cameras, None)
+            if urls
+            else cameras([str(film) for film in self.films[plan.times]], self.cameras, STARTS_AT),
             "alerts": {
                 "watch": {"said": {"phrases": list(PHRASES)}},
                 "rules": {kind: {"raise_at": 0.05, "clear_at": 0.03, "cool_down_s": 2} for kind in RULES},
@@ -143,6 +161,7 @@ class Bench:
     async def rows(self, wanted: Sequence[Plan]) -> None:
         """Run the plans, those with as many brokers on one cluster; the first is the calm one. Also the replay of that one, compared."""
         done: list[Row] = []
+        quiet: dict[str, Counted] = {}
         replayed: dict[str, float] = {}
         for size in sorted({plan.brokers for plan in wanted}, reverse=True):
             async with cluster(self.folder / f"kafka-{size}", size) as site:
@@ -151,7 +170,9 @@ class Bench:
                         self.console.print(f"{plan.name}: left out: {why}", highlight=False)
                         continue
                     begun = time.time()
-                    done.append(await self.run(plan, site, done[0].counted if done else None))
+                    done.append(await self.run(plan, site, quiet.get(plan.beside)))
+                    if done[-1].quiet:
+                        quiet[plan.name] = done[-1].counted
                     if plan.name == CALM:
                         replayed = await self.replay(begun)
                     self.tell(done, replayed)
@@ -163,7 +184,7 @@ class Bench:
         async with AsyncExitStack() as stack:
             if plan.disk_mb:
                 stack.enter_context(disk.small(self.folder / f"{plan.name}-spool", plan.disk_mb))
-            urls = stack.enter_context(live.served([next(film.iterdir()) for film in self.films])) if plan.live else []
+            urls = stack.enter_context(live.served([next(film.iterdir()) for film in self.films[plan.times]])) if plan.live else []
             made = await stack.enter_async_context(
                 plant(self.folder / plan.name, self.settings(plan, site.url, urls), clocked=plan.clocked, spares=plan.spares)
             )
@@ -230,12 +251,13 @@ def _peaks(made: Plant) -> dict[str, float]:
 
 def figures(rows: Sequence[Row]) -> dict[str, float]:
     """What was lost and doubled in each row, beside the first."""
-    calm = rows[0]
-    found = {topic.value.replace("-", "_"): float(len(items)) for topic, items in calm.counted.items.items()}
+    quiet = {row.plan.name: row for row in rows if row.quiet}
+    found = {topic.value.replace("-", "_"): float(len(items)) for topic, items in rows[0].counted.items.items()}
     for row in rows:
         found |= {f"{name}_{row.plan.name}": value for name, value in _measured(row).items()}
-    for row in rows[1:]:
-        found |= {f"{name}_{row.plan.name}": value for name, value in (_judged(row) if row.plan.live else _compared(row, calm)).items()}
+    for row in (row for row in rows if not row.quiet):
+        judged = _judged(row) if row.plan.live else _compared(row, quiet[row.plan.beside])
+        found |= {f"{name}_{row.plan.name}": value for name, value in judged.items()}
     return found
 
 
