@@ -7,7 +7,7 @@ kinds'; one slope and one offset for all (Platt 1999) make a probability of them
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -34,11 +34,13 @@ SOUNDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "scream": ("Screaming",),
         "glass_break": ("Shatter", "Breaking", "Smash, crash"),
         "crying": ("Baby cry, infant cry", "Crying, sobbing", "Whimper"),
-        "fire": ("Fire", "Crackle"),
     }
 )
-"""Incidents by what AudioSet (Gemmeke et al. 2017) calls their sounds."""
+"""Incidents by what AudioSet (Gemmeke et al. 2017) calls their sounds; its crackling is too much else, rain above all, to tell a fire."""
+KINDS: Final = tuple(SOUNDS)
 CLASSES: Final = tuple(name for names in SOUNDS.values() for name in names)
+NEVER: Final = 1e-4
+"""Nobody is surer than this that there is nothing, or something."""
 ALL: Final = "all"
 """The calibration that all kinds share."""
 
@@ -51,37 +53,43 @@ class Heard:
     """Judges the sounds of windows."""
 
     head: Head
-    kinds: tuple[str, ...]
-    """Of SOUNDS."""
     calibration: tuple[float, ...]
     """Slope and offset of the log odds."""
     name: str
 
     @classmethod
-    def load(cls, but: Collection[str] = (), model: str = "heard-default") -> Heard:
-        """Read the shipped head; `but` are kinds that another network judges better. Raises ModelError if it is missing or wrong."""
+    def load(cls, model: str = "heard-default") -> Heard:
+        """Read the shipped head. Raises ModelError if it is missing or wrong."""
         located = locate(model)
         head, config = load(located)
-        return cls(head, tuple(kind for kind in SOUNDS if kind not in but), config.calibration[ALL], located.version)
+        return cls(head, config.calibration[ALL], located.version)
 
     def __call__(self, windows: Sequence[Window]) -> list[tuple[Judgement, ...]]:
         """Judge windows: for each one Judgement a kind; 0 where nothing is heard."""
-        rows = [zip(self.kinds, row, strict=True) for row in self.probabilities(windows).tolist()]
+        rows = [zip(KINDS, row, strict=True) for row in self.probabilities(windows).tolist()]
         return [tuple(Judgement(kind=kind, probability=p, parts={Modality.SOUND: p} if p else {}) for kind, p in row) for row in rows]
 
     def probabilities(self, windows: Sequence[Window]) -> Floats:
         """The same as numbers [n, kinds]."""
-        found = np.zeros((len(windows), len(self.kinds)), np.float32)
+        found = np.zeros((len(windows), len(KINDS)), np.float32)
         slope, offset = self.calibration
         for row, window in enumerate(windows):
             if sounds := [floats(item.vector) for item in window.sounds if item.at < window.until]:
-                odds = log_odds(self.head, np.stack(sounds), self.kinds).max(0)
+                odds = log_odds(self.head, np.stack(sounds)).max(0)
                 found[row] = 1 / (1 + np.exp(-slope * odds - offset))
         return found
 
 
-def log_odds(head: Head, vectors: Floats, kinds: Sequence[str]) -> npt.NDArray[np.float64]:
+def log_odds(head: Head, vectors: Floats) -> npt.NDArray[np.float64]:
     """Vectors [n, 1024] to log odds [n, kinds]: of each kind the highest of its sounds'."""
     said = head.logits(vectors)
-    columns = [[head.classes.index(name) for name in SOUNDS[kind]] for kind in kinds]
+    columns = [[head.classes.index(name) for name in names] for names in SOUNDS.values()]
     return np.stack([said[:, those].max(1) for those in columns], axis=1)
+
+
+def agreed(one: npt.ArrayLike, other: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """What two say of the same kind: the probability of the mean of their log odds."""
+    a, b = (np.clip(np.asarray(each, np.float64), NEVER, 1 - NEVER) for each in (one, other))
+    odds = np.sqrt(a * b / ((1 - a) * (1 - b)))
+    result: npt.NDArray[np.float64] = odds / (1 + odds)
+    return result

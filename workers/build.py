@@ -92,9 +92,8 @@ def judges(config: Config, metrics: Metrics | None = None) -> fuse.Judges:
     from workers import reasons  # noqa: PLC0415
 
     fusion, tone, texts = Fusion.load(config.models), Tone.load(), text_encoder(config.models)
-    heard = _heard(config, fusion.kinds)
-    probabilities = reasons.Probabilities(fusion, heard)
-    heads: list[fuse.Network] = [fusion, *([tone] if config.models.tone else []), Intent.load(tone), *heard]
+    listening = reasons.Listening(fusion, _heard(config))
+    heads: list[fuse.Network] = [listening, *([tone] if config.models.tone else []), Intent.load(tone)]
     looking = _looking(config)
     if metrics is not None:
         for role, name in {"fusion": fusion.name, "text": texts.name, "tone": tone.name}.items():
@@ -102,17 +101,17 @@ def judges(config: Config, metrics: Metrics | None = None) -> fuse.Judges:
     return reasons.Reasoned(
         reasons.Beside([*heads, *looking]),
         partial(Remembered, config.normality) if config.normality.enabled else _nothing,
-        explain=Explainer(probabilities, probabilities.kinds, texts),
+        explain=Explainer(listening.probabilities, listening.kinds, texts),
         forgets=[each.forget for each in looking],
         shadow=_shadow(config),
     )
 
 
-def _heard(config: Config, known: Collection[str]) -> Sequence[Heard]:
-    """What tells kinds of sounds that the fusion network does not know, if the sound encoder is the one that it reads."""
+def _heard(config: Config) -> Heard | None:
+    """What tells kinds of sounds by themselves, if the sound encoder is the one that it reads."""
     from monitor.heard import Heard  # noqa: PLC0415
 
-    return (Heard.load(known),) if config.models.sound == "yamnet" else ()
+    return Heard.load() if config.models.sound == "yamnet" else None
 
 
 def _shadow(config: Config) -> fuse.Shadow | None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from monitor.align import Window
 from monitor.explain import Explainer, Floats
 from monitor.fusion import Fusion, collate
-from monitor.heard import Heard
-from monitor.messages import Mark, Score
+from monitor.heard import KINDS, Heard, agreed
+from monitor.messages import Judgement, Mark, Modality, Score
 from workers.fuse import Judged, Judges, Network
 
 
@@ -60,18 +61,57 @@ class Reasoned(Judges):
 
 
 @dataclass(frozen=True, slots=True)
-class Probabilities:
-    """The fusion network without the modalities' parts, and what is heard beside it: all windows in one batch, for explaining."""
+class Listening:
+    """The fusion network, and what is heard beside it: of a sound that both know, the mean of what they say counts."""
 
     fusion: Fusion
-    heard: Sequence[Heard] = ()
+    heard: Heard | None
+    """None with a sound encoder that it does not read."""
+
+    @property
+    def name(self) -> str:
+        """Both of their names."""
+        return self.fusion.name if self.heard is None else f"{self.fusion.name}, {self.heard.name}"
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """In the order of the probabilities."""
-        return (*self.fusion.kinds, *(kind for each in self.heard for kind in each.kinds))
+        """In the order of the judgements and of the probabilities."""
+        known = self.fusion.kinds
+        return known if self.heard is None else (*known, *(kind for kind in KINDS if kind not in known))
 
-    def __call__(self, windows: Sequence[Window]) -> Floats:
-        """Probabilities [n, kinds]."""
+    def __call__(self, windows: Sequence[Window], /) -> Sequence[Judged]:
+        """Judge windows: for each one Judgement a kind."""
+        judged = self.fusion(windows)
+        if self.heard is None:
+            return judged
+        return [
+            tuple(_both(row, dict(zip(KINDS, said, strict=True))))
+            for row, said in zip(judged, self.heard.probabilities(windows).tolist(), strict=True)
+        ]
+
+    def probabilities(self, windows: Sequence[Window]) -> Floats:
+        """The same without the modalities' parts [n, kinds], of all windows in one batch: for explaining."""
         said = self.fusion.network(collate(windows, self.fusion.cfg))
-        return np.hstack([said, *(each.probabilities(windows) for each in self.heard)])
+        if self.heard is None:
+            return said
+        known, heard = self.fusion.kinds, self.heard.probabilities(windows)
+        for column, kind in enumerate(KINDS):
+            if kind in known:
+                said[:, known.index(kind)] = agreed(said[:, known.index(kind)], heard[:, column])
+        return np.hstack([said, heard[:, [column for column, kind in enumerate(KINDS) if kind not in known]]])
+
+
+def _both(judged: Judged, heard: Mapping[str, float]) -> Iterator[Judgement]:
+    """What the fusion network judged, where it is a sound together with what is heard; and what else is heard."""
+    for one in judged:
+        if not one.probability or one.kind not in heard:
+            yield one
+            continue
+        probability = float(agreed(one.probability, heard[one.kind]))
+        share = probability / one.probability
+        parts = {modality: part * share for modality, part in one.parts.items()}
+        yield msgspec.structs.replace(one, probability=probability, parts=parts)
+    known = {one.kind for one in judged}
+    for kind, probability in heard.items():
+        if kind not in known:
+            yield Judgement(kind=kind, probability=probability, parts={Modality.SOUND: probability} if probability else {})

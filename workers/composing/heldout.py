@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +25,7 @@ from workers import build
 from workers.composing.sources import Split
 from workers.composing.timeline import Timeline
 from workers.fuse import Judges
-from workers.reasons import Beside, Reasoned
+from workers.reasons import Beside, Listening, Reasoned
 from workers.training import card
 from workers.training.compose import Banks
 from workers.training.fit import Recipe, fit
@@ -60,7 +61,10 @@ def judges(data: Path, split: Split, timelines: Sequence[Timeline], settings: Co
     own = settings.models.fusion in OF_TRAIN_ALONE
     if not own and taught(data, timelines) and isinstance(made.network, Beside):
         made.network = Beside(
-            [without(data, HELD[split], each, settings) if isinstance(each, Fusion) else each for each in made.network.networks]
+            [
+                replace(each, fusion=without(data, HELD[split], each.fusion, settings)) if isinstance(each, Listening) else each
+                for each in made.network.networks
+            ]
         )
     return made
 

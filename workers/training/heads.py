@@ -40,7 +40,7 @@ TONE_LIMITS: Final = (
 )
 HEARD_LIMITS: Final = (
     "The rows of YAMNet's last layer (Apache-2.0) that tell these kinds, as they are; this project taught none of them.",
-    "Calibrated by crying and fire alone, over ambiences of ESC-10; of the other kinds no recording here may teach what is shipped.",
+    "Calibrated by crying alone, over ambiences of ESC-10; of the other kinds no recording here may teach what is shipped.",
     "What sounds alike is taken for each other: fireworks for shots, shouting for screams, dropped dishes for breaking glass.",
 )
 

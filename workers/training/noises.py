@@ -1,7 +1,7 @@
 """The head for what is heard: rows of YAMNet's last layer, and a calibration on composed sounds whose clips may be shipped.
 
-Of the incidents only crying and fire have such clips. What a log odds of YAMNet's is worth in a window over an ambience is learned from
-them, and from all that is none of its kinds: one slope and one offset, which the other kinds share.
+Of the incidents only crying has such clips. What a log odds of YAMNet's is worth in a window over an ambience is learned from it, and
+from all that is none of the kinds: one slope and one offset, which all kinds share.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.heads import Head
-from monitor.heard import CLASSES, SOUNDS, log_odds
+from monitor.heard import CLASSES, KINDS, log_odds
 from monitor.hearing import SoundEncoder
 from monitor.messages import SOUND_HZ
 from monitor.models import Located
@@ -27,7 +27,6 @@ from workers.training.compose import HOP_S, WINDOW_S
 from workers.training.figures import average_precision, calibration_error, platt
 from workers.training.sounds import PIECE, Progress, seconds
 
-KINDS: Final = tuple(SOUNDS)
 STREAMS: Final = 24
 STREAM_S: Final = 120.0
 PIECES: Final = int(WINDOW_S / HOP_S)
@@ -67,7 +66,7 @@ def _streams(head: Head, encoder: SoundEncoder, sources: Sources, seed: int, num
     say = speaking()
     for number in numbers:
         planned = heard_only(sources, STREAM_S, np.random.default_rng((seed, number)), load, say)
-        said = log_odds(head, encoder(seconds(mixed(planned))), KINDS)
+        said = log_odds(head, encoder(seconds(mixed(planned))))
         highest = np.stack([said[max(0, last - PIECES + 1) : last + 1].max(0) for last in range(len(said))])
         untils = (np.arange(len(said)) + 1) * PIECE / SOUND_HZ
         found = {}
