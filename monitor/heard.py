@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from monitor.align import Window
 from monitor.heads import Head, load
-from monitor.messages import Judgement, Modality, floats
+from monitor.messages import floats
 from monitor.models import locate
 
 SOUNDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
@@ -64,13 +64,8 @@ class Heard:
         head, config = load(located)
         return cls(head, config.calibration[ALL], located.version)
 
-    def __call__(self, windows: Sequence[Window]) -> list[tuple[Judgement, ...]]:
-        """Judge windows: for each one Judgement a kind; 0 where nothing is heard."""
-        rows = [zip(KINDS, row, strict=True) for row in self.probabilities(windows).tolist()]
-        return [tuple(Judgement(kind=kind, probability=p, parts={Modality.SOUND: p} if p else {}) for kind, p in row) for row in rows]
-
     def probabilities(self, windows: Sequence[Window]) -> Floats:
-        """The same as numbers [n, kinds]."""
+        """Of windows, how probable each of KINDS is [n, kinds]; 0 where nothing is heard."""
         found = np.zeros((len(windows), len(KINDS)), np.float32)
         slope, offset = self.calibration
         for row, window in enumerate(windows):

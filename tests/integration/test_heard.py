@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from monitor.config import Models
-from monitor.heard import SOUNDS, Heard, log_odds
+from monitor.heard import KINDS, SOUNDS, Heard, log_odds
 from monitor.hearing import sound_encoder
 from monitor.models import locate
 from workers.training import noises
@@ -39,7 +39,7 @@ def test_real_recordings_are_heard_as_what_they_are():
 
 
 def highest(vectors: np.ndarray, heard: Heard) -> str:
-    return heard.kinds[int(log_odds(heard.head, vectors, heard.kinds).max(0).argmax())]
+    return KINDS[int(log_odds(heard.head, vectors).max(0).argmax())]
 
 
 def test_all_kinds_have_names_of_audioset():

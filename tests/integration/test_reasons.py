@@ -16,7 +16,7 @@ from monitor.hearing import sound_encoder
 from monitor.language import text_encoder
 from monitor.messages import Embedding, Judgement, Modality, Reasons, Score, Transcript, Word, pack
 from workers.evaluate.fusion import windows_of
-from workers.reasons import Beside, Probabilities, Reasoned
+from workers.reasons import Beside, Listening, Reasoned
 from workers.training.bank import Track
 from workers.training.rows import trainable
 from workers.training.sounds import heard, samples_of
@@ -33,7 +33,7 @@ def fusion() -> Fusion:
 
 @pytest.fixture(scope="module")
 def judges(fusion: Fusion) -> Reasoned:
-    explain = Explainer(Probabilities(fusion), KINDS, text_encoder(MODELS))
+    explain = Explainer(Listening(fusion, None).probabilities, KINDS, text_encoder(MODELS))
     return Reasoned(Beside([fusion]), lambda: None, explain=explain)
 
 

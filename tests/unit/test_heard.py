@@ -1,20 +1,20 @@
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
-from moments import sound, window
+from moments import picture, sound, window
 
 from monitor.heads import Head
-from monitor.heard import CLASSES, SOUNDS, Heard
-from monitor.messages import Embedding, Modality, floats, pack
+from monitor.heard import CLASSES, KINDS, Heard, agreed
+from monitor.messages import Embedding, Judgement, Modality, pack
 from monitor.yamnet import BANDS, FFT, HIGHEST_HZ, LOWEST_HZ, bands
+from workers.reasons import Listening
 
-KINDS = tuple(SOUNDS)
 
-
-def heard(kinds: tuple[str, ...] = KINDS) -> Heard:
+def heard() -> Heard:
     """Each class is told by a number of its own."""
-    return Heard(
-        Head(CLASSES, np.eye(len(CLASSES), 1024, dtype=np.float32), np.zeros(len(CLASSES), np.float32)), kinds, (1.0, -2.0), "test"
-    )
+    head = Head(CLASSES, np.eye(len(CLASSES), 1024, dtype=np.float32), np.zeros(len(CLASSES), np.float32))
+    return Heard(head, (1.0, -2.0), "ears")
 
 
 def like(number: int, *classes: str) -> Embedding:
@@ -23,26 +23,66 @@ def like(number: int, *classes: str) -> Embedding:
     return Embedding(**{name: getattr(sound(number), name) for name in Embedding.__struct_fields__} | {"vector": pack(vector)})
 
 
+def said(*sounds: Embedding) -> dict[str, float]:
+    return dict(zip(KINDS, heard().probabilities([window(7, [], list(sounds))])[0].tolist(), strict=True))
+
+
 def test_a_kind_is_as_probable_as_its_most_probable_sound():
-    (said,) = heard()([window(7, [], [like(5), like(6, "Siren", "Cap gun"), like(7)])])
-    probable = {judgement.kind: judgement.probability for judgement in said}
+    probable = said(like(5), like(6, "Siren", "Cap gun"), like(7))
     assert probable["siren"] == probable["gun_shot"] == pytest.approx(1 / (1 + np.exp(-2)), rel=1e-3)
     assert max(probable[kind] for kind in KINDS if kind not in ("siren", "gun_shot")) < 0.001
-    assert all(judgement.parts == {Modality.SOUND: judgement.probability} for judgement in said)
 
 
 def test_where_nothing_is_heard_nothing_is_probable():
-    (said,) = heard()([window(7, [], [])])
-    assert {(judgement.probability, len(judgement.parts)) for judgement in said} == {(0.0, 0)}
+    assert set(said().values()) == {0.0}
 
 
 def test_a_sound_that_begins_after_the_window_is_not_heard():
-    (said,) = heard(("siren",))([window(7, [], [like(8, "Siren")])])
-    assert [judgement.probability for judgement in said] == [0.0]
+    assert said(like(8, "Siren"))["siren"] == 0
 
 
-def test_kinds_that_are_judged_elsewhere_are_left_out():
-    assert Heard.load(("crying", "fire")).kinds == ("gun_shot", "siren", "scream", "glass_break")
+def test_two_opinions_make_one_between_them():
+    assert agreed(0.5, 0.5) == pytest.approx(0.5)
+    assert agreed(0.9, 0.1) == pytest.approx(0.5)
+    assert 0.2 < agreed(0.2, 0.9) < 0.9
+    assert agreed(0.0, 0.0) < 0.001
+    np.testing.assert_allclose(agreed([0.5, 0.9], [0.5, 0.9]), [0.5, 0.9])
+
+
+@dataclass
+class Network:
+    """Stands in for the fusion network: someone cries, and someone fights."""
+
+    kinds = ("fight", "crying")
+    name = "network"
+    crying: float = 0.8
+
+    def __call__(self, windows: list[object]) -> list[tuple[Judgement, ...]]:
+        fight = Judgement(kind="fight", probability=0.3, parts={Modality.PICTURE: 0.3})
+        crying = Judgement(kind="crying", probability=self.crying, parts={Modality.SOUND: self.crying})
+        return [(fight, crying) for _ in windows]
+
+
+def test_what_both_know_is_as_probable_as_both_think_and_the_rest_as_one_does():
+    listening = Listening(Network(), heard())
+    (judged,) = listening([window(7, [picture(7)], [like(6, "Siren"), like(7, "Whimper")])])
+    assert tuple(one.kind for one in judged) == listening.kinds == ("fight", "crying", "gun_shot", "siren", "scream", "glass_break")
+    found = {one.kind: one for one in judged}
+    assert found["fight"].probability == 0.3
+    assert found["crying"].probability == pytest.approx(float(agreed(0.8, 1 / (1 + np.exp(-2)))), rel=1e-3)
+    assert found["crying"].parts[Modality.SOUND] == pytest.approx(found["crying"].probability)
+    assert found["siren"].parts == {Modality.SOUND: found["siren"].probability}
+
+
+def test_what_the_network_can_not_know_is_not_made_probable():
+    (judged,) = Listening(Network(crying=0.0), heard())([window(7, [], [like(7, "Whimper")])])
+    assert judged[1].probability == 0
+
+
+def test_without_ears_the_network_judges_alone():
+    listening = Listening(Network(), None)
+    assert listening.kinds == ("fight", "crying")
+    assert [one.kind for one in listening([window(7, [], [])])[0]] == ["fight", "crying"]
 
 
 def test_the_bands_are_triangles_between_their_limits():
@@ -52,7 +92,3 @@ def test_the_bands_are_triangles_between_their_limits():
     assert not made[(hertz <= LOWEST_HZ) | (hertz >= HIGHEST_HZ)].any()
     assert made.max() <= 1
     assert (np.diff(made.argmax(0)) >= 0).all()
-
-
-def test_what_a_vector_holds_survives_the_bus():
-    assert floats(like(1, "Siren").vector)[CLASSES.index("Siren")] == 4.0
