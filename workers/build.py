@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from monitor.lookfor import Looking
     from monitor.sinks import Sink
     from workers import fuse
+    from workers.alert import News
 
 Run = Callable[[Bus], Awaitable[None]]
 """Reads and writes a bus until it is cancelled."""
@@ -155,12 +156,17 @@ def _nothing() -> None:
 
 def _alert(config: Config, metrics: Metrics, _sinks: Sequence[Sink], fast: bool) -> Run:
     from monitor.decide import Decider  # noqa: PLC0415
-    from workers import alert, feedback  # noqa: PLC0415
+    from workers import alert  # noqa: PLC0415
 
-    path = config.alerts.feedback
-    return lambda bus: alert.run(
-        bus, Decider(config.alerts), metrics, live=not fast, feedback=feedback.Store(Path(path)).news if path else None
-    )
+    news = _verdicts(Path(config.alerts.feedback)) if config.alerts.feedback else None
+    return lambda bus: alert.run(bus, Decider(config.alerts), metrics, live=not fast, feedback=news)
+
+
+def _verdicts(path: Path) -> News:
+    """What gives the newest verdicts."""
+    from workers import feedback  # noqa: PLC0415
+
+    return feedback.Store(path).news
 
 
 def _deliver(config: Config, metrics: Metrics, sinks: Sequence[Sink], _fast: bool) -> Run:
