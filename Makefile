@@ -61,7 +61,7 @@ figures: setup ## Measure everything that the documents quote (about two hours)
 kafka: ## A Kafka on loopback, without Docker: NODES=3, PORT=9092, DATA=folder to keep its records
 	@$(PYTHON) deploy/kafka-local/local_kafka.py --nodes $(or $(NODES),1) --port $(or $(PORT),9092) $(if $(DATA),--data '$(DATA)')
 
-chaos: setup ## Break every part on three Kafka brokers, and write docs/reliability.md: half an hour; CAMERAS=8, KILLS=4 of each stage, ROWS="kill slow" alone
+chaos: setup ## Break every part on three Kafka brokers, and write docs/reliability.md: three quarters of an hour (row clock: apt-get install faketime); CAMERAS=8, KILLS=4 of each stage, ROWS="kill slow" alone
 	@.venv/bin/python -m workers bench chaos --cameras $(or $(CAMERAS),8) --kills $(or $(KILLS),4) $(addprefix --rows ,$(ROWS)) --json docs/figures/chaos.json --page docs/reliability.md
 
 clean: ## Remove what was set up

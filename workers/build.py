@@ -93,7 +93,7 @@ def judges(config: Config, metrics: Metrics | None = None) -> fuse.Judges:
     from workers import reasons  # noqa: PLC0415
 
     fusion, tone, texts = Fusion.load(config.models), Tone.load(), text_encoder(config.models)
-    listening = reasons.Listening(fusion, _heard(config))
+    listening = reasons.Listening(fusion, heard(config))
     heads: list[fuse.Network] = [listening, *([tone] if config.models.tone else []), Intent.load(tone)]
     looking = _looking(config)
     if metrics is not None:
@@ -108,7 +108,7 @@ def judges(config: Config, metrics: Metrics | None = None) -> fuse.Judges:
     )
 
 
-def _heard(config: Config) -> Heard | None:
+def heard(config: Config) -> Heard | None:
     """What tells kinds of sounds by themselves, if the sound encoder is the one that it reads."""
     from monitor.heard import Heard  # noqa: PLC0415
 

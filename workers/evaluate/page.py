@@ -138,9 +138,9 @@ measured here, which makes these development figures, better than those of a pla
 - **Intent**: voices are synthetic (eSpeak NG), and none of their sentences' families taught the head. Half of the threats are lost to the
   recogniser or to the head at the shipped threshold.
 - **Incidents**: of gun shots, sirens, screams and breaking glass there are no recordings here whose licence lets weights be shipped:
-  YAMNet's own kinds tell them, and thresholds of their rules were set after a look at UrbanSound8K. The fusion network is replaced by one that the streams'
-  clips did not teach; the heads for tone and intent are not, and EmoDB's voices taught tone. A threat in a calm synthetic voice is, by
-  design, none.
+  YAMNet's own kinds tell them, and thresholds of their rules were set after a look at UrbanSound8K. The fusion network is replaced by
+  one that the streams' clips did not teach; the heads for tone and intent are not, and EmoDB's voices taught tone. A threat in a calm
+  synthetic voice is, by design, none.
 - **Retrieval**: ConSE knows things and scenes; it does not know postures: people who lie are not told from others.
 - **Budget**: weeks are simulated out of real scores of sounds, some of which are no ordinary ones.
 """
