@@ -8,7 +8,11 @@ from dataclasses import dataclass
 
 import pytest
 from broker import free_port, start_broker
+from hypothesis import settings
 from kafka_cluster import Cluster, launch
+
+settings.register_profile("shared", deadline=None)  # the machines are shared: how long an example takes says nothing
+settings.load_profile("shared")
 
 
 @pytest.fixture
