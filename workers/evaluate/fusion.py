@@ -135,7 +135,7 @@ def _track(row: Row, duration: float) -> Track:
 def _urban(net: Listening, bank: Bank, config: Config) -> dict[str, float]:
     """Sounds of a city, and an alarm for each kind that is heard in them is false; sirens and shots but for their own."""
     judged = judge(net, bank, Modality.SOUND)
-    figures = {}
+    figures: dict[str, float] = {}
     for kind in (*HEARD, *(kind for kind in KINDS if kind not in HEARD)):
         figures |= false_alarms("urbansound", [item for item in judged if item.track.label != f"sound:{kind}"], (kind,), config)
     sirens = [item for item in judged if item.track.label == "sound:siren"]
