@@ -7,6 +7,7 @@ KIP-345), while the one that is started again becomes the next spare.
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -45,10 +46,18 @@ class Turn:
 
 
 def turn(config: Config, stage: Stage, instance: str | None, folder: Path | None = None) -> Turn:
-    """The turn of a stage's process with a lasting name in its group; its lock lies in `folder`, or the cache."""
+    """The turn of a stage's process with a lasting name in its group; its lock lies in `folder`, or the cache.
+
+    Where that can't be written to, as in a container, there are no spares.
+    """
     if not instance:
         return Turn(None)
     parent = folder or cache.cache_dir() / "turns"
-    parent.mkdir(parents=True, exist_ok=True)
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=parent).close()
+    except OSError as error:
+        log.info("a second process of this name can't wait as a spare", why=str(error))
+        return Turn(None)
     name = hashlib.sha256(f"{config.bus.partition('?')[0]} {config.topic_prefix} {stage} {instance}".encode()).hexdigest()[:12]
     return Turn(AsyncFileLock(parent / f"{name}.lock", thread_local=False))
