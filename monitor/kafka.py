@@ -8,6 +8,7 @@ up early: the producer waits for all replicas, and a group's position moves only
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
@@ -139,11 +140,9 @@ class KafkaBus:
             self._subscriptions.add(subscription)
             yield subscription
             await subscription.finish()
-        except BaseException as error:
-            if not isinstance(error, BusError):  # as when the broker is gone
-                await stopped(subscription.leave)
-            raise
         finally:
+            if not isinstance(sys.exception(), BusError):  # as when the broker is gone
+                await stopped(subscription.leave)
             self._subscriptions.discard(subscription)
             subscription.abandon()
             await stopped(consumer.stop)

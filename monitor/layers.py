@@ -53,9 +53,9 @@ class LayeredSounds:
         return found.copy()
 
 
-def layered_sounds(threads: int = 0, name: str = WHISPER) -> LayeredSounds:
-    """The layers of a Whisper model of the registry. Raises ModelError saying what to install."""
-    return LayeredSounds(locate(name), threads)
+def layered_sounds(threads: int = 0) -> LayeredSounds:
+    """The layers of Whisper's encoder. Raises ModelError saying what to install."""
+    return LayeredSounds(locate(WHISPER), threads)
 
 
 def convert(located: Located) -> inference.Graph:

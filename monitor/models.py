@@ -363,7 +363,7 @@ MODELS: Final[tuple[Model, ...]] = (
         packages=(),
         files=(File(name="fusion-streams.safetensors", sha256="", parts=(Trained(path="fusion-streams.safetensors", command=STREAMS),)),),
         licence="Apache-2.0",
-        note="Trained on composed streams of data whose licence allows it, and on made sounds: a candidate for the default.",
+        note="Trained on composed streams of data whose licence allows it: a candidate for the default.",
     ),
     _head("intent-default", "What is meant by what is said; trained by this project."),
     _head("heard-default", "Shots, sirens, screams, breaking glass: rows of YAMNet's last layer; calibrated by this project."),

@@ -21,11 +21,11 @@ from workers.stage import READS, Stage
 
 if TYPE_CHECKING:
     from monitor.align import Aligner
-    from monitor.heard import Heard
     from monitor.lookfor import Looking
     from monitor.sinks import Sink
     from workers import fuse
     from workers.alert import News
+    from workers.reasons import Listening
 
 Run = Callable[[Bus], Awaitable[None]]
 """Reads and writes a bus until it is cancelled."""
@@ -85,34 +85,34 @@ def _transcribe(config: Config, metrics: Metrics, _sinks: Sequence[Sink], _fast:
 def judges(config: Config, metrics: Metrics | None = None) -> fuse.Judges:
     """The networks, and what makes each camera's normality; raises ModelError saying what to install."""
     from monitor.explain import Explainer  # noqa: PLC0415
-    from monitor.fusion import Fusion  # noqa: PLC0415
     from monitor.intent import Intent  # noqa: PLC0415
     from monitor.keeping import Remembered  # noqa: PLC0415
     from monitor.language import text_encoder  # noqa: PLC0415
     from monitor.tone import Tone  # noqa: PLC0415
     from workers import reasons  # noqa: PLC0415
 
-    fusion, tone, texts = Fusion.load(config.models), Tone.load(), text_encoder(config.models)
-    listening = reasons.Listening(fusion, heard(config))
-    heads: list[fuse.Network] = [listening, *([tone] if config.models.tone else []), Intent.load(tone)]
+    judging, tone, texts = listening(config), Tone.load(), text_encoder(config.models)
+    heads: list[fuse.Network] = [judging, *([tone] if config.models.tone else []), Intent.load(tone)]
     looking = _looking(config)
     if metrics is not None:
-        for role, name in {"fusion": fusion.name, "text": texts.name, "tone": tone.name}.items():
+        for role, name in {"fusion": judging.fusion.name, "text": texts.name, "tone": tone.name}.items():
             metrics.loaded(role, name, config.models.device)
     return reasons.Reasoned(
         reasons.Beside([*heads, *looking]),
         partial(Remembered, config.normality) if config.normality.enabled else _nothing,
-        explain=Explainer(listening.probabilities, listening.kinds, texts),
+        explain=Explainer(judging.probabilities, judging.kinds, texts),
         forgets=[each.forget for each in looking],
         shadow=_shadow(config),
     )
 
 
-def heard(config: Config) -> Heard | None:
-    """What tells kinds of sounds by themselves, if the sound encoder is the one that it reads."""
+def listening(config: Config) -> Listening:
+    """The fusion network, with what tells kinds of sounds by itself if the sound encoder is the one that it reads; raises ModelError."""
+    from monitor.fusion import Fusion  # noqa: PLC0415
     from monitor.heard import Heard  # noqa: PLC0415
+    from workers.reasons import Listening  # noqa: PLC0415
 
-    return Heard.load() if config.models.sound == "yamnet" else None
+    return Listening(Fusion.load(config.models), Heard.load() if config.models.sound == "yamnet" else None)
 
 
 def _shadow(config: Config) -> fuse.Shadow | None:

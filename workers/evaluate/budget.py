@@ -23,7 +23,6 @@ from monitor.budget import BLOCK_S, LIMIT, Peaks, logit
 from monitor.config import Alerts, Rule
 from monitor.config import Normality as Settings
 from monitor.errors import SourceError
-from monitor.fusion import Fusion
 from monitor.hearing import SoundEncoder, sound_encoder
 from monitor.messages import Embedding, Modality, pack
 from monitor.normality import KINDS as UNUSUAL
@@ -32,7 +31,6 @@ from workers import build
 from workers.evaluate import Task
 from workers.evaluate.fusion import HEARD, heard_bank, judge
 from workers.evaluate.interval import with_interval
-from workers.reasons import Listening
 from workers.training.bank import Bank
 from workers.training.rows import Row, held_out, trainable
 
@@ -75,7 +73,7 @@ def budget(task: Task) -> dict[str, float]:
     banks = [bank for folder in ("sounds/urbansound8k", "sounds/esc10") for bank in _bank(task, folder, encoder)]
     if not banks:
         raise SourceError(f"{task.data}: neither sounds/urbansound8k nor sounds/esc10. Name the folder of the real data: --data DIR")
-    net = Listening(Fusion.load(task.config.models), build.heard(task.config))
+    net = build.listening(task.config)
     clips = [
         np.stack([np.vectorize(logit)(item.of(kind)) for kind in HEARD], axis=1).astype(np.float32)
         for bank in banks

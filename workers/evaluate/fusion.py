@@ -13,7 +13,6 @@ from rich.progress import track
 
 from monitor.align import Window
 from monitor.config import Config, Rule
-from monitor.fusion import Fusion
 from monitor.heard import KINDS
 from monitor.hearing import SoundEncoder, sound_encoder
 from monitor.language import text_encoder
@@ -53,7 +52,7 @@ class Judged:
 def fusion(task: Task) -> dict[str, float]:
     """False alarms on ordinary sounds, pictures and words, as judged live; an angry voice in another language; the card's figures."""
     data, config = task.data, task.config
-    net = Listening(Fusion.load(config.models), build.heard(config))
+    net = build.listening(config)
     sounds, pictures = sound_encoder(config.models), picture_encoder(config.models)
     return {
         **_urban(net, heard_bank("urbansound8k", held_out(data, "sounds/urbansound8k"), sounds), config),

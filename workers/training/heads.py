@@ -92,7 +92,7 @@ def _tone(banks: dict[str, Bank], encoder: str, out: Path, seed: int) -> dict[st
         seed=seed,
         calibration={TENSE: calibration},
         validation="cv_*: four folds, no speaker, reader or ESC-10 fold on both sides; the shipped head was taught on all.",
-        data=_sources(banks),
+        data=_sources(Counter({folder: len(bank.tracks) for folder, bank in banks.items()})),
         limits=TONE_LIMITS,
         figures=rounded(figures),
     )
@@ -105,10 +105,7 @@ def _heard(data: Path, out: Path, seed: int) -> dict[str, float]:
     taught, held = (sources(data, split, shippable=True) for split in (Split.TRAIN, Split.VAL))
     calibration = noises.calibrate(noises.windows(head, encoder, taught, seed, track))
     figures = noises.figures(noises.windows(head, encoder, held, seed, track), calibration)
-    counts = Counter(row.name.rsplit("/", 1)[0] for row in taught.sounds)
-    known = tuple(
-        Source(name=name, licence=licence, recordings=counts[folder]) for folder, (name, licence) in SOURCES.items() if counts[folder]
-    )
+    known = _sources(Counter(row.name.rsplit("/", 1)[0] for row in taught.sounds))
     card = HeadCard(
         name="heard-default",
         classes=head.classes,
@@ -126,8 +123,8 @@ def _heard(data: Path, out: Path, seed: int) -> dict[str, float]:
     return figures
 
 
-def _sources(banks: dict[str, Bank]) -> tuple[Source, ...]:
-    counts = Counter({folder: len(bank.tracks) for folder, bank in banks.items()})
+def _sources(counts: Counter[str]) -> tuple[Source, ...]:
+    """Where recordings come from, by how many of each folder taught."""
     return tuple(
         Source(name=name, licence=licence, recordings=counts[folder]) for folder, (name, licence) in SOURCES.items() if counts[folder]
     )

@@ -88,7 +88,7 @@ async def kill(scene: Scene, *, times: int, stages: Sequence[Stage] = BEHIND) ->
     for stage in [stage for _ in range(times) for stage in stages]:
         await asyncio.sleep(chance.uniform(*KILL_S))
         scene.plant.one(stage).process.kill()
-        await _recovered(scene, stage)
+        scene.done.took(stage.value, await _goes_on(scene, stage, time.monotonic()))
         scene.done.faults += 1
 
 
@@ -206,11 +206,6 @@ async def slow(scene: Scene, *, stage: Stage, pause_s: float = 15.0) -> None:
 def ran(pid: int) -> float:
     """Seconds of processor time of a process, all its threads together (clock_getcpuclockid(3), whose ids Linux forms so)."""
     return time.clock_gettime((~pid << 3) | 2)
-
-
-async def _recovered(scene: Scene, stage: Stage) -> None:
-    """Note how long it takes from now until a stage goes on."""
-    scene.done.took(stage.value, await _goes_on(scene, stage, time.monotonic()))
 
 
 async def _goes_on(scene: Scene, stage: Stage, begun: float) -> float:
