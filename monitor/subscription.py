@@ -241,15 +241,17 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]  # aio
             self._at.forget(self._lost | self._gained)
             self._written.clear()
             for place in assigned:
-                self._seek(place, written.get(place))
+                await self._seek(place, written.get(place))
 
-    def _seek(self, place: TopicPartition, written: OffsetAndMetadata | None) -> None:
-        """Go to where a partition is to be read from; without any position, aiokafka goes to the oldest record."""
+    async def _seek(self, place: TopicPartition, written: OffsetAndMetadata | None) -> None:
+        """Go to where a partition is to be read from, without any position to the oldest record: some may have been fetched already."""
         if place in self._at.done:
             self._consumer.seek(place, self._at.done[place])
         elif written is not None and written.offset >= 0:
             self._at.before[place] = reached(written)
             self._consumer.seek(place, written.offset)
+        else:
+            await self._consumer.seek_to_beginning(place)
 
     def _rest(self) -> None:
         """Count the batch as processed."""

@@ -153,3 +153,30 @@ def test_what_is_held_back_is_not_written_down_as_processed() -> None:
 
     asyncio.run(take())
     assert consumer.committed == {FRAMES: 1}
+
+
+class Rebalancing(Consumer):
+    """The group changes hands while the first records are fetched: the member is told before it has them."""
+
+    member: KafkaSubscription | None = None
+
+    async def getmany(self, *places: TopicPartition, timeout_ms: int = 0, max_records: int) -> dict[TopicPartition, list[Any]]:
+        found = await super().getmany(*places, timeout_ms=timeout_ms, max_records=max_records)
+        if found and self.member is not None:
+            member, self.member, self.lie = self.member, None, found
+            await member.on_partitions_assigned(self.assignment())
+        return found
+
+    async def seek_to_beginning(self, *places: TopicPartition) -> None:
+        self.fetched |= {place: raws for place, raws in getattr(self, "lie", {}).items() if place in places}
+
+
+def test_what_was_fetched_while_a_group_changed_hands_is_read_again() -> None:
+    consumer = Rebalancing({}, {FRAMES: [raw(FRAMES, n, frame(BACK_AT + n), BACK_AT + n) for n in range(3)]})
+
+    async def take() -> list[Message]:
+        consumer.member = KafkaSubscription(Home(), consumer, "encode", 64, once=False, idle_s=None)
+        async with asyncio.timeout(5):
+            return [record.message for record in await anext(consumer.member)]
+
+    assert asyncio.run(take()) == [frame(BACK_AT + n) for n in range(3)]
