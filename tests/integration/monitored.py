@@ -104,6 +104,11 @@ class System:
     begun: float
     """When the hall's film began to be played, by the monotonic clock."""
 
+    async def capture(self) -> None:
+        """Let the cameras' pictures and sound come."""
+        self.plant.start(Stage.CAPTURE)
+        await self.plant.ready(READY_S)
+
     async def until_call(self, before_s: float) -> None:
         """Wait until so many seconds before somebody calls for help in the hall."""
         await asyncio.sleep((film.CALL_AT - before_s - (time.monotonic() - self.begun)) % film.SECONDS)
@@ -206,7 +211,7 @@ async def prepare(config: Config) -> None:
 
 @asynccontextmanager
 async def system(folder: Path, cluster: Cluster) -> AsyncIterator[System]:
-    """Run it: every process is ready when the body begins."""
+    """Run it: all processes behind capture are ready when the body begins; then `System.capture`."""
     films = {"hall": film.make(folder / "hall.mp4"), "yard": still_film(folder / "still.mp4"), "gate": folder / "still.mp4"}
     ports = {name: free_port() for name in films}
     webhook = free_port()
@@ -225,6 +230,5 @@ async def system(folder: Path, cluster: Cluster) -> AsyncIterator[System]:
                 wire(ports["gate"], behind["gate"]) as third,
                 plant(folder / "plant", given) as made,
             ):
-                made.start(Stage.CAPTURE)
                 await made.ready(READY_S)
                 yield System(made, cluster, bus, dict(zip(films, (first, second, third), strict=True)), webhook, begun)
