@@ -28,8 +28,10 @@ INTENTS: Final = ("threat", "call_for_help", "distress", "aggression", "ordinary
 """Harm is announced; help is asked for; somebody is in trouble, without asking; somebody is hostile, without a threat; nothing."""
 KINDS: Final = {"threat": ("threat",), "call_for_help": ("call_for_help", "distress")}
 """What is judged, and the intents that speak for it."""
-BUCKETS: Final = 2048
+BUCKETS: Final = 8192
 """Places that pairs of words and words are hashed to (Weinberger et al. 2009, arXiv 0902.2206)."""
+WORDS: Final = 1.5
+"""Length of the words' part beside the sentence's vector, whose length is 1."""
 WORD: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 LEAST: Final = 0.02
 """No utterance is believed with less confidence."""
@@ -44,7 +46,7 @@ Numbers = npt.NDArray[np.float64]
 
 
 def text_features(vectors: npt.NDArray[np.float32], texts: Sequence[str]) -> npt.NDArray[np.float32]:
-    """Sentence vectors [n, 384] and their texts to what the head reads [n, 384 + BUCKETS]: both parts of length 1."""
+    """Sentence vectors [n, 384] and their texts to what the head reads [n, 384 + BUCKETS]: parts of length 1 and WORDS."""
     return (
         np.hstack([vectors, np.stack([_counted(text) for text in texts])])
         if texts
@@ -59,13 +61,13 @@ def words_of(text: str) -> list[str]:
 
 
 def _counted(text: str) -> npt.NDArray[np.float32]:
-    """Which words and neighbours there are, hashed; of length 1."""
+    """Which words and neighbours there are, hashed; of length WORDS."""
     words = words_of(text)
     parts = {*words, *(f"{one} {next_}" for one, next_ in pairwise(words))}
     row = np.zeros(BUCKETS, np.float32)
     for part in parts:
         row[zlib.crc32(part.encode()) % BUCKETS] = 1.0
-    return row / max(float(np.linalg.norm(row)), 1.0)
+    return row * np.float32(WORDS / max(float(np.linalg.norm(row)), 1.0))
 
 
 def log_odds(head: Head, features: npt.NDArray[np.float32], kind: str) -> Numbers:

@@ -135,6 +135,7 @@ def test_no_family_of_phrases_is_in_two_folds_and_there_are_many():
     assert len({phrase.family for phrase in known if phrase.language == "en"}) > 60
     assert all(len({phrase.fold for phrase in known if phrase.family == name}) == 1 for name in {phrase.family for phrase in known})
     assert len({phrase.text.lower() for phrase in known}) == len(known)
+    assert {phrase.family for phrase in known if not phrase.tested} <= {phrase.family for phrase in known if phrase.tested}
 
 
 @pytest.mark.parametrize("snr", [20, 0, -5])

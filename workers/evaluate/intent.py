@@ -103,7 +103,7 @@ class Judges:
 
 def sample(known: Sequence[Phrase], size: int, rng: np.random.Generator) -> list[Phrase]:
     """English sentences: so many that matter and so many ordinary ones, all alike probable."""
-    english = [phrase for phrase in known if phrase.language == "en"]
+    english = [phrase for phrase in known if phrase.language == "en" and phrase.tested]
     sides = ([p for p in english if p.intent in MATTERS], [p for p in english if p.intent == meaning.ORDINARY])
     return [side[n] for side in sides for n in sorted(rng.permutation(len(side))[:size].tolist())]
 

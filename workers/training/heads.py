@@ -59,7 +59,9 @@ def _intent(out: Path, seed: int) -> dict[str, float]:
     calibration = meaning.calibrate(known, odds)
     figures = meaning.figures(known, odds, calibration)
     head = meaning.teach(known, frozenset(range(FOLDS)))
-    sentences = Source(name="sentences.csv and intents.csv of this project", licence="Apache-2.0", recordings=len(known_phrases))
+    sentences = Source(
+        name="sentences.csv, intents.csv and more_intents.csv of this project", licence="Apache-2.0", recordings=len(known_phrases)
+    )
     card = HeadCard(
         name="intent-default",
         classes=INTENTS,

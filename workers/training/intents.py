@@ -26,23 +26,36 @@ class Phrase:
     family: str
     language: str
     fold: int
+    tested: bool = True
+    """Whether `eval intent` may draw it."""
 
 
 def phrases() -> tuple[Phrase, ...]:
-    """All sentences of sentences.csv and intents.csv; families are dealt to the folds in turn, each intent by itself."""
+    """All sentences of sentences.csv, intents.csv and more_intents.csv, of which the last only teach.
+
+    Families are dealt to the folds in turn, each intent by itself. The last file's sentences bear the name of the tested
+    family that they resemble most, so that no fold is judged by a head which was taught what it asks.
+    """
     found = [(line.text, _intent(line.family, distress=line.distress), line.family, line.language) for line in sentences()]
-    with files("workers.training").joinpath("intents.csv").open(encoding="utf-8") as file:
-        found += [(line["text"], line["intent"], line["family"], line["language"]) for line in csv.DictReader(file)]
+    found += _lines("intents.csv")
+    tested = len(found)
+    found += _lines("more_intents.csv")
     dealt: Counter[str] = Counter()
     folds: dict[str, int] = {}
     kept = []
-    for text, intent, name, language in found:
+    for number, (text, intent, name, language) in enumerate(found):
         family = ALIKE.get(name, name)
         if family not in folds:
             folds[family] = dealt[intent] % FOLDS
             dealt[intent] += 1
-        kept.append(Phrase(text=text, intent=intent, family=family, language=language, fold=folds[family]))
+        kept.append(Phrase(text=text, intent=intent, family=family, language=language, fold=folds[family], tested=number < tested))
     return tuple(kept)
+
+
+def _lines(name: str) -> list[tuple[str, str, str, str]]:
+    """Text, intent, family and language of each line of a file beside this one."""
+    with files("workers.training").joinpath(name).open(encoding="utf-8") as file:
+        return [(line["text"], line["intent"], line["family"], line["language"]) for line in csv.DictReader(file)]
 
 
 def _intent(family: str, *, distress: bool) -> str:
