@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Final
 
-from workers.training.rows import FOLDS, sentences
+from workers.training.rows import FOLDS, lines_of, sentences
 
 THREATS: Final = frozenset({"threat_kill", "threat_hurt", "robbery", "abuse", "extortion", "bullying"})
 CALLS: Final = frozenset({"call_help", "call_ambulance", "call_police", "mayday", "call_for_person", "fallen", "crash"})
@@ -53,9 +51,8 @@ def phrases() -> tuple[Phrase, ...]:
 
 
 def _lines(name: str) -> list[tuple[str, str, str, str]]:
-    """Text, intent, family and language of each line of a file beside this one."""
-    with files("workers.training").joinpath(name).open(encoding="utf-8") as file:
-        return [(line["text"], line["intent"], line["family"], line["language"]) for line in csv.DictReader(file)]
+    """Text, intent, family and language of each line of a table."""
+    return [(line["text"], line["intent"], line["family"], line["language"]) for line in lines_of(name)]
 
 
 def _intent(family: str, *, distress: bool) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +15,7 @@ from monitor.messages import SOUND_HZ
 from monitor.speech import transcriber
 from monitor.voice import segmenters
 from workers.training.intents import Phrase
+from workers.training.rows import lines_of
 from workers.training.sounds import Progress, Samples, beeps, coloured, hum, knocks
 from workers.training.spoken import TAUGHT, Said, hear, mixed, speak
 
@@ -39,9 +39,8 @@ class Piece:
 
 def overheard() -> tuple[Piece, ...]:
     """What is kept."""
-    with files("workers.training").joinpath(NAME).open(encoding="utf-8") as file:
-        lines = list(csv.DictReader(file))
-    return tuple(Piece(text=line["text"], heard=line["heard"], confidence=float(line["confidence"])) for line in lines if line["heard"])
+    found = (line for line in lines_of(NAME) if line["heard"])
+    return tuple(Piece(text=line["text"], heard=line["heard"], confidence=float(line["confidence"])) for line in found)
 
 
 def write(phrases: Sequence[Phrase], out: Path, seed: int, progress: Progress) -> None:

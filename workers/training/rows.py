@@ -76,10 +76,15 @@ def recordings(data: Path, folder: str) -> tuple[Row, ...]:
     return tuple(sorted(found, key=lambda row: row.name))
 
 
+def lines_of(name: str) -> list[dict[str, str]]:
+    """The lines of a table that lies beside this file."""
+    with files("workers.training").joinpath(name).open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 def sentences() -> tuple[Sentence, ...]:
     """The project's own sentences; families of phrases are dealt to the folds in turn, each label by itself."""
-    with files("workers.training").joinpath("sentences.csv").open(encoding="utf-8") as file:
-        lines = list(csv.DictReader(file))
+    lines = lines_of("sentences.csv")
     dealt: Counter[str] = Counter()
     folds: dict[str, int] = {}
     for line in lines:
@@ -130,8 +135,7 @@ def _group(name: str) -> str:
 
 def _scenes() -> dict[str, str]:
     """Scene by clip, told apart by eye: clips of one scene show the same place, or carry the same channel's mark."""
-    with files("workers.training").joinpath("scenes.csv").open(encoding="utf-8") as file:
-        return {line["path"]: line["scene"] for line in csv.DictReader(file)}
+    return {line["path"]: line["scene"] for line in lines_of("scenes.csv")}
 
 
 def _folds(folder: str, found: Iterable[dict[str, str]], groups: dict[str, str]) -> dict[str, int]:
