@@ -6,6 +6,7 @@ all others; the anomaly is absent when each of them is, and nothing else leaks i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -15,8 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.errors import ModelError
+from monitor.messages import Judgement, Modality, Reasons
+from monitor.models import Located
 
 NAME: Final = "anomaly-default"
+KIND: Final = "anomaly"
 CERTAIN: Final = 1e-4
 """Probabilities nearer to 0 and 1 than this are taken for this near."""
 
@@ -49,6 +53,34 @@ class Anomaly(msgspec.Struct, frozen=True, kw_only=True):
         anomaly: Numbers = 1 - absent
         return anomaly
 
+    def judged(self, judgements: Sequence[Judgement]) -> Judgement:
+        """What those of the kinds come to in one window; without any that it knows, what leaks in.
+
+        It has the reasons of the kind that makes it most probable. A modality's share is that of the kinds which it speaks for: these
+        share the probability by how much each takes away from the logarithm of the anomaly's absence.
+        """
+        known = [each for each in judgements if each.kind in self.kinds and each.probability > 0]
+        odds = logit([each.probability for each in known])
+        slopes, offsets = (np.array([column[self.kinds.index(each.kind)] for each in known]) for column in (self.slopes, self.offsets))
+        weights = np.logaddexp(0, slopes * odds + offsets)  # [kinds], -log(1 - p)
+        total = float(weights.sum()) - math.log1p(-self.leak)
+        probability = -math.expm1(-total)
+        parts: dict[Modality, float] = {}
+        for each, weight in zip(known, weights.tolist(), strict=True):
+            for modality, part in each.parts.items():
+                parts[modality] = parts.get(modality, 0.0) + part / each.probability * weight / total * probability
+        strongest = known[int(weights.argmax())] if known else None
+        return Judgement(kind=KIND, probability=probability, parts=parts, reasons=None if strongest is None else _of(strongest))
+
+
+def _of(strongest: Judgement) -> Reasons | None:
+    """A kind's reasons as those of the anomaly."""
+    given = strongest.reasons
+    if given is None:
+        return None
+    kind = strongest.kind.replace("_", " ")
+    return msgspec.structs.replace(given, text=f"{kind}: {given.text}" if given.text else kind)
+
 
 def logit(probabilities: npt.ArrayLike) -> Numbers:
     """Log odds, of what is not quite certain."""
@@ -76,6 +108,14 @@ def load(folder: Path, name: str = NAME) -> Anomaly:
         raise ModelError(
             f"{path}: no calibration can be read: {error}. Install scenewatch again, or fit it: scenewatch calibrate"
         ) from error
+
+
+def fitted(located: Located) -> Anomaly | None:
+    """The calibration beside a fusion network's weights; None if there is none, or it was made for other weights."""
+    name = of(located.name)
+    folder = located.weights.parent
+    known = load(folder, name) if (folder / f"{name}.json").is_file() else None
+    return known if known is not None and known.network == located.version else None
 
 
 def save(folder: Path, anomaly: Anomaly, name: str = NAME) -> None:

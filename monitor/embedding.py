@@ -294,10 +294,11 @@ def embedding(
     """One embedding with the times of what it was made of."""
     message = record.message
     assert isinstance(message, Frame | Sound | Transcript)
+    at, until = spoken(message) if isinstance(message, Transcript) else (message.at, message.until)
     return Embedding(
         camera=message.camera,
-        at=message.at,
-        until=message.until,
+        at=at,
+        until=until,
         captured=message.captured,
         modalities=message.modalities,
         modality=modality,
@@ -309,3 +310,11 @@ def embedding(
         transcript=message if isinstance(message, Transcript) else None,
         model=model,
     )
+
+
+def spoken(said: Transcript) -> tuple[float, float]:
+    """From the first word's begin to the last one's end: an utterance has quiet sound before and after, in which nothing is said."""
+    words = [word for word in said.words if word.until > word.at]
+    if not words:
+        return said.at, said.until
+    return max(said.at, words[0].at), min(said.until, max(word.until for word in words))

@@ -84,10 +84,12 @@ def _transcribe(config: Config, metrics: Metrics, _sinks: Sequence[Sink], _fast:
 
 def judges(config: Config, metrics: Metrics | None = None) -> fuse.Judges:
     """The networks, and what makes each camera's normality; raises ModelError saying what to install."""
+    from monitor import anomaly  # noqa: PLC0415
     from monitor.explain import Explainer  # noqa: PLC0415
     from monitor.intent import Intent  # noqa: PLC0415
     from monitor.keeping import Remembered  # noqa: PLC0415
     from monitor.language import text_encoder  # noqa: PLC0415
+    from monitor.models import locate  # noqa: PLC0415
     from monitor.tone import Tone  # noqa: PLC0415
     from workers import reasons  # noqa: PLC0415
 
@@ -101,6 +103,7 @@ def judges(config: Config, metrics: Metrics | None = None) -> fuse.Judges:
         reasons.Beside([*heads, *looking]),
         partial(Remembered, config.normality) if config.normality.enabled else _nothing,
         explain=Explainer(judging.probabilities, judging.kinds, texts),
+        anomaly=anomaly.fitted(locate(config.models.fusion)),
         forgets=[each.forget for each in looking],
         shadow=_shadow(config),
     )

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
+from monitor import anomaly
 from monitor.align import Window
+from monitor.anomaly import Anomaly
 from monitor.explain import Explainer, Floats
 from monitor.fusion import Fusion, collate
 from monitor.heard import KINDS, Heard, agreed
@@ -38,13 +40,15 @@ class Reasoned(Judges):
     """Judges whose scores carry reasons."""
 
     explain: Explainer | None = None
+    anomaly: Anomaly | None = None
+    """Makes one probability of the kinds'; None where it was not fitted for this network."""
     forgets: Sequence[Callable[[str], None]] = ()
     """What else lets go of a camera."""
 
     def each(self, items: Sequence[Window | Mark], known: Iterator[Judged]) -> Iterator[Score | Mark]:
         """Give what is probable its reasons, one after the other: a camera's end forgets what the windows before it are explained by."""
         for item, made in zip(items, Judges.each(self, items, known), strict=True):
-            yield self._reasoned(item, made)
+            yield self._whole(self._reasoned(item, made))
 
     def forget(self, camera: str) -> None:
         """Let go of a camera, as if it had never been there."""
@@ -53,6 +57,13 @@ class Reasoned(Judges):
             forget(camera)
         if self.explain is not None:
             self.explain.forget(camera)
+
+    def _whole(self, made: Score | Mark) -> Score | Mark:
+        """Add the anomaly; in place of the network's own, which knows no other head."""
+        if self.anomaly is None or isinstance(made, Mark):
+            return made
+        others = tuple(each for each in made.judgements if each.kind != anomaly.KIND)
+        return msgspec.structs.replace(made, judgements=(*others, self.anomaly.judged(others)))
 
     def _reasoned(self, item: Window | Mark, made: Score | Mark) -> Score | Mark:
         if self.explain is None or isinstance(item, Mark) or isinstance(made, Mark):

@@ -8,9 +8,9 @@ import numpy.typing as npt
 import pytest
 
 from monitor.bus import Record
-from monitor.embedding import Sounds, pictures, texts
+from monitor.embedding import Sounds, pictures, spoken, texts
 from monitor.jpeg import Image, encode_jpeg
-from monitor.messages import Embedding, Frame, Mark, Message, Modality, Ref, Sound, Topic, Transcript, floats
+from monitor.messages import Embedding, Frame, Mark, Message, Modality, Ref, Sound, Topic, Transcript, Word, floats
 from monitor.vision import PictureFeatures
 
 BOTH = (Modality.PICTURE, Modality.SOUND, Modality.TEXT)
@@ -215,6 +215,20 @@ def test_words_become_embeddings_that_carry_them():
     assert vectors(encoded.items) == [[7]]
     assert isinstance(encoded.items[1], Embedding)
     assert encoded.items[1].transcript is said
+
+
+def test_words_last_from_the_first_to_the_last_of_them():
+    def said(*words: Word) -> Transcript:
+        return Transcript(
+            camera="door", at=0, until=4, captured=4, modalities=BOTH, text="help me", language="en", confidence=1, no_speech=0, words=words
+        )
+
+    timed = said(Word(text="help", at=0.5, until=1, probability=1), Word(text="me", at=2, until=3, probability=1))
+    assert spoken(timed) == (0.5, 3)
+    assert spoken(said()) == (0, 4)
+    assert spoken(said(Word(text="help", at=4, until=4, probability=1))) == (0, 4)  # not timed
+    [embedded] = texts(Lengths(), [record(timed)]).items
+    assert (embedded.at, embedded.until) == (0.5, 3)
 
 
 def test_marks_alone_need_no_encoder():

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from monitor.align import Window
+from monitor.anomaly import Anomaly
 from monitor.explain import Explainer
 from monitor.messages import Judgement, Mark, Modality, Score
 from workers.fuse import Judged, Judges
@@ -129,3 +130,22 @@ def test_windows_are_explained_before_the_end_of_their_camera_in_the_same_batch_
     noting = Noting(network, lambda: None, explain=explain, forgets=[order.append])
     noting([window(4), window(4.5), end()])
     assert order == [4, 4.5, "hall", "end"]
+
+
+def test_the_anomaly_is_worked_out_with_and_without_the_words() -> None:
+    whole = Anomaly(network="n", kinds=("fight",), slopes=(1.0,), offsets=(0.0,), leak=0.25)
+    judges = Reasoned(Counting(batches=[1]), Unusual, anomaly=whole)  # it was asked once before, so that a fight is certain
+    first, final = judges([window(4), window(4, 1, unchanged=True)])
+    assert judged(first).keys() == {"fight", "unusual_picture", "anomaly"}
+    assert judged(first) == judged(final)
+    assert judged(first)["anomaly"] > 0.99
+
+
+def test_the_networks_own_anomaly_gives_way_to_that_of_all_heads() -> None:
+    class Own(Counting):
+        def __call__(self, windows: Sequence[Window], /) -> list[Judged]:
+            return [(Judgement(kind="anomaly", probability=0.9), Judgement(kind="fight", probability=0.0)) for _ in windows]
+
+    whole = Anomaly(network="n", kinds=("fight",), slopes=(1.0,), offsets=(0.0,), leak=0.25)
+    (only,) = Reasoned(Own(), lambda: None, anomaly=whole)([window(4, final=True)])
+    assert judged(only) == {"fight": 0, "anomaly": 0.25}

@@ -58,6 +58,7 @@ def judges(data: Path, split: Split, timelines: Sequence[Timeline], settings: Co
     made = build.judges(bare)
     if isinstance(made, Reasoned):
         made.explain = None  # nobody reads the reasons, and they take longer than judging
+        made.anomaly = None  # it is worked out for each view
     own = settings.models.fusion in OF_TRAIN_ALONE
     if not own and taught(data, timelines) and isinstance(made.network, Beside):
         made.network = Beside(

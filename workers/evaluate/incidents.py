@@ -18,7 +18,6 @@ import numpy as np
 from monitor import anomaly
 from monitor.anomaly import Anomaly, Numbers
 from monitor.errors import ConfigError
-from monitor.fusion import Fusion
 from monitor.models import locate
 from workers.composing import heldout, prepare
 from workers.composing.events import Found, at_recall, f1, matched, occurrences, totals
@@ -71,14 +70,13 @@ def with_research_weights(task: Task) -> dict[str, float]:
 
 def shipped(task: Task) -> Anomaly | None:
     """The calibration, if it is one of the network that is configured."""
-    folder = locate(task.config.models.fusion).weights.parent
-    name = Fusion.load(task.config.models).name
-    file = anomaly.of(task.config.models.fusion)
-    known = anomaly.load(folder, file) if (folder / f"{file}.json").is_file() else None
-    if known is not None and known.network == name:
-        return known
-    sys.stderr.write(f"eval incidents: no calibration for {name}: the highest kind's probability is taken. Fit it: scenewatch calibrate\n")
-    return None
+    located = locate(task.config.models.fusion)
+    known = anomaly.fitted(located)
+    if known is None:
+        sys.stderr.write(
+            f"eval incidents: no calibration for {located.version}: the highest kind's probability is taken. Fit it: scenewatch calibrate\n"
+        )
+    return known
 
 
 def figures(day: Sequence[Judged], dark: Sequence[Judged], head: Anomaly | None, window_s: float) -> dict[str, float]:
