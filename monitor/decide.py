@@ -14,14 +14,15 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from monitor.align import RESTART_S
+from monitor.anomaly import KIND as ANOMALY
 from monitor.budget import Budgets
 from monitor.config import Alerts, Rule
 from monitor.incident import Evidence, Incident, Said
 from monitor.messages import Alert, CameraState, Judgement, Mark, Score, Severity, State, Topic, Transcript
 from monitor.phrases import Match, matches, watched
 
-SPOKEN: Final = frozenset({"distress", "threat", "call_for_help"})
-"""Kinds that are known by words, and so only by final scores."""
+SPOKEN: Final = frozenset({"distress", "threat", "call_for_help", ANOMALY})
+"""Kinds that are known by words too, and so only by final scores."""
 GAP_S: Final = 20.0
 """Windows further apart than this are not "in a row"."""
 TOLD: Final = 4096

@@ -20,6 +20,7 @@ HAPPENS: Final[Mapping[str, str]] = {
     "threat": "someone threatens",
     "call_for_help": "someone calls for help",
     "tense_voice": "a voice is angry or afraid",
+    "anomaly": "something is wrong",
     "unusual_picture": "something unusual for this camera is seen",
     "unusual_sound": "something unusual for this camera is heard",
     "camera:offline": "the camera is offline",
