@@ -59,10 +59,10 @@ class Encoded:
 
 
 class Layers(Protocol):
-    """Seconds of sound to what each of an encoder's layers hears."""
+    """Seconds of sound to what tells the tone of voices (`monitor.layers.VoiceEncoder`)."""
 
     def __call__(self, sounds: npt.NDArray[np.float32], /) -> npt.NDArray[np.float32]:
-        """Float32 [n, 16000] at 16 kHz to float32 [n, layers, 2, width]."""
+        """Float32 [n, 16000] at 16 kHz to float32 [n, features]."""
 
 
 class Takes(Protocol):

@@ -2,7 +2,7 @@
 
 On the CPU the network (`monitor.fusionnet`) runs in OpenVINO, converted once and kept in the cache folder; on a GPU it runs
 in torch, which takes seconds to import and is not needed here. Letters of the shapes: B windows, P pictures, S sounds,
-T texts, K kinds, M numbers of motion.
+T texts, O people and things, K kinds, M numbers of motion.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
-from monitor import config, inference
+from monitor import anomaly, config, inference, traits
 from monitor.align import Window
 from monitor.errors import ModelError
 from monitor.messages import Embedding, Judgement, Modality, floats
@@ -57,6 +57,10 @@ class FusionConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Numbers of flow behind them (`monitor.flowfield`); 0: none is read."""
     all_layers: int = 0
     """Numbers of what all layers of the sound encoder hear (`monitor.layers`), behind those of `sound`; 0: none is read."""
+    things: int = 0
+    """Numbers of each person and thing that the pictures show (`monitor.traits`); 0: none is read."""
+    joint: int = 0
+    """J, the width of the space in which what is seen, heard and said lies beside its captions; 0: there is none."""
     picture: int = 1280
     sound: int = 1024
     text: int = 384
@@ -71,12 +75,17 @@ class FusionConfig(msgspec.Struct, frozen=True, kw_only=True):
     bottlenecks: int = 4
     """Tokens that the modalities share, of kind bottleneck."""
     known_by: dict[str, tuple[Modality, ...]] = msgspec.field(default_factory=lambda: dict(KNOWN_BY))
-    """The incidents that it judges, in the order of the logits, and what each was taught by."""
+    """The incidents that it judges, in the order of the logits, and what each was taught by; `monitor.anomaly.KIND` is any of them."""
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """The incidents that it judges."""
         return tuple(self.known_by)
+
+    @property
+    def incidents(self) -> tuple[str, ...]:
+        """Those of them that are one kind by itself: not the anomaly, which is any."""
+        return tuple(kind for kind in self.known_by if kind != anomaly.KIND)
 
     @property
     def moves(self) -> int:
@@ -109,6 +118,14 @@ class Inputs(NamedTuple):
     """[B, T, features]."""
     text_ages: Floats
     texts_here: Here
+    things: Floats | None = None
+    """[B, O, numbers of `monitor.traits`]: people and things of the pictures; None for a network that reads none, as their ages."""
+    thing_ages: Floats | None = None
+    things_here: Here | None = None
+
+    def arrays(self) -> list[npt.NDArray[Any]]:
+        """What the network is given, in this order."""
+        return [array for array in self if array is not None]
 
     def present(self) -> Here:
         """Which windows have something of which modality, [B, 3] in the order of Modality."""
@@ -116,14 +133,17 @@ class Inputs(NamedTuple):
 
     def rows(self, chosen: Sequence[int]) -> Inputs:
         """Some windows, in this order, as often as they are named."""
-        picked: Any = (array[list(chosen)] for array in self)
+        picked: Any = (array[list(chosen)] for array in self.arrays())
         return Inputs(*picked)
 
     def only(self, shown: Here) -> Inputs:
-        """The same windows with only some of their modalities, [B, 3]."""
+        """The same windows with only some of their modalities, [B, 3]; people and things are hidden with the pictures."""
         seen, heard, said = shown.T[:, :, None]
         return self._replace(
-            pictures_here=self.pictures_here & seen, sounds_here=self.sounds_here & heard, texts_here=self.texts_here & said
+            pictures_here=self.pictures_here & seen,
+            sounds_here=self.sounds_here & heard,
+            texts_here=self.texts_here & said,
+            things_here=None if self.things_here is None else self.things_here & seen,
         )
 
 
@@ -143,7 +163,7 @@ class OpenVinoFusion:
 
     def __call__(self, inputs: Inputs) -> Floats:
         """Calibrated probabilities [B, K]."""
-        found: Floats = self._request.infer(list(inputs), share_inputs=True)[0]
+        found: Floats = self._request.infer(inputs.arrays(), share_inputs=True)[0]
         return found
 
 
@@ -241,7 +261,8 @@ def collate(windows: Sequence[Window], cfg: FusionConfig) -> Inputs:
         for column, item in enumerate(items):
             numbers = floats(item.motion)[: cfg.moves]
             motion[row, column, : len(numbers)] = numbers
-    return Inputs(*seen, motion, *_heard(sounds, ends, cfg), *_tokens(texts, ends, cfg.text))
+    things = _things(pictures, ends) if cfg.things else ()
+    return Inputs(*seen, motion, *_heard(sounds, ends, cfg), *_tokens(texts, ends, cfg.text), *things)
 
 
 def _heard(sounds: Sequence[Sequence[Embedding]], ends: Sequence[float], cfg: FusionConfig) -> tuple[Floats, Floats, Here]:
@@ -252,9 +273,25 @@ def _heard(sounds: Sequence[Sequence[Embedding]], ends: Sequence[float], cfg: Fu
     layers = np.full((*ages.shape, cfg.all_layers), np.nan, np.float32)
     for row, items in enumerate(sounds):
         for column, item in enumerate(items):
-            if item.grid:
-                layers[row, column] = floats(item.grid)
+            numbers = floats(item.grid)[: cfg.all_layers]  # what is newer than the weights stands behind
+            if len(numbers) == cfg.all_layers:
+                layers[row, column] = numbers
     return np.concatenate([values, layers], axis=2), ages, here
+
+
+def _things(pictures: Sequence[Sequence[Embedding]], ends: Sequence[float]) -> tuple[Floats, Floats, Here]:
+    """People and things of each window's pictures as tokens."""
+    rows = [
+        traits.tokens([traits.of(item) for item in items], [end - item.at for item in items])
+        for items, end in zip(pictures, ends, strict=True)
+    ]
+    longest = max(1, *(len(values) for values, _ in rows))
+    values = np.zeros((len(rows), longest, traits.NUMBERS), np.float32)
+    ages = np.zeros((len(rows), longest), np.float32)
+    here = np.zeros((len(rows), longest), np.bool_)
+    for row, (held, since) in enumerate(rows):
+        values[row, : len(held)], ages[row, : len(held)], here[row, : len(held)] = held, since, True
+    return values, ages, here
 
 
 def _seen(items: Sequence[Embedding], until: float, limit: int) -> list[Embedding]:

@@ -3,13 +3,17 @@
     z = f_d( f_c( f_v(x), f_a(s), f_l(y) ) )
 
 The encoders f_v, f_a, f_l ran before (`monitor.vision`, `hearing`, `language`); f_c and f_d are here. Letters of the
-shapes: B windows, P pictures, S sounds, T texts, N tokens in all, D width, K kinds, M numbers of motion.
+shapes: B windows, P pictures, S sounds, T texts, O people and things, N tokens in all, D width, K kinds, M numbers of motion,
+J width of the joint space. People and things are tokens of the pictures' modality, where they are read (`FusionConfig.things`).
 All are causal: a token that begins at or after its window's end is not read. The ways to fuse, `FusionConfig.kind`:
 
     attention   the tokens of all modalities attend to each other; one learned query a kind reads them, as ViT's class token does
     bottleneck  each modality attends to itself, and to the others through a few shared tokens (Nagrani et al. 2021, arXiv 2107.00135)
     concat      two layers on the modalities' summaries, side by side
     late        the average of what each modality says by itself
+
+The heads are of one multi-task model: each kind, any of them (`monitor.anomaly.KIND`, a kind like the others), and the joint space, in
+which each modality of a window lies beside its captions and beside the others (`FusionConfig.joint`).
 
 They are trained here, and a GPU runs them; the CPU's is converted from it once (`monitor.fusion`).
 """
@@ -30,7 +34,19 @@ from torch import Tensor, nn
 from monitor import inference
 from monitor.errors import ModelError
 from monitor.fusion import FusionConfig, Inputs, Kind
-from monitor.fusionparts import Batch, Block, PictureTokens, Projection, TimeEncoding, Tokens, sound_tokens, summary
+from monitor.fusionparts import (
+    Batch,
+    Block,
+    JointSpace,
+    PictureTokens,
+    Projection,
+    ThingTokens,
+    TimeEncoding,
+    Tokens,
+    sound_tokens,
+    summaries,
+    together,
+)
 from monitor.messages import Modality
 from monitor.models import Device, Located
 
@@ -49,20 +65,61 @@ class FusionNet(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(d) for _ in Modality)
         self.bias = nn.Parameter(torch.full((len(cfg.kinds),), -2.0))
         self.register_buffer("calibration", torch.tensor([[1.0, 0.0]] * len(cfg.kinds)))
+        self.things = ThingTokens(cfg) if cfg.things else None
+        self.joint = JointSpace(cfg) if cfg.joint else None
 
     def forward(self, batch: Batch) -> Tensor:
         """Windows -> logits [B, K], not calibrated."""
-        tokens = (batch.pictures, batch.sounds, batch.texts)
-        values = (
+        return self.judge_of(*self.projected(batch))
+
+    def both(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Windows -> what `forward` and `embed` give, for one price. Raises ValueError without a joint space."""
+        values, tokens = self.projected(batch)
+        return self.judge_of(values, tokens), self._placed(values, tokens, batch)
+
+    def embed(self, batch: Batch) -> Tensor:
+        """Windows -> each modality's place in the joint space [B, 3, J], of length 1; zeros for what isn't there. Raises ValueError."""
+        return self._placed(*self.projected(batch), batch)
+
+    def embed_text(self, vectors: Tensor) -> Tensor:
+        """Captions' sentence vectors [C, text] -> their places in the joint space [C, J], of length 1. Raises ValueError without one."""
+        return self.space().told(vectors)
+
+    def space(self) -> JointSpace:
+        """The joint space. Raises ValueError for a network that has none."""
+        if self.joint is None:
+            raise ValueError("This network has no joint space: FusionConfig.joint is 0")
+        return self.joint
+
+    def projected(self, batch: Batch) -> tuple[list[Tensor], list[Tokens]]:
+        """Each modality's tokens in the common space [B, n, D], and when and where they are; behind them people and things, if read."""
+        values = [
             self.pictures(batch.pictures, batch.motion),
             self.sounds(batch.sounds.values),
             self.texts(batch.texts.values),
-        )  # [B, n, D]
+        ]  # [B, n, D]
+        tokens = [batch.pictures, batch.sounds, batch.texts]
+        if self.things is not None and batch.things is not None:
+            values.append(self.things(batch.things.values))  # [B, O, D]
+            tokens.append(batch.things)
+        return values, tokens
+
+    def judge_of(self, values: Sequence[Tensor], tokens: Sequence[Tokens]) -> Tensor:
+        """What `projected` gives -> logits [B, K]."""
         logits: Tensor = self.fused(values, tokens) + self.bias  # [B, K]
         return logits
 
+    def normed(self, values: Sequence[Tensor]) -> list[Tensor]:
+        """Tokens [B, n, D] of each modality, and of people and things, normed each by its own."""
+        norms = [*self.norms, *([] if self.things is None else [self.things.norm])]
+        return [norm(value) for norm, value in zip(norms, values, strict=False)]
+
+    def _placed(self, values: Sequence[Tensor], tokens: Sequence[Tokens], batch: Batch) -> Tensor:
+        placed: Tensor = self.space()(summaries(values, tokens), batch.present())  # [B, 3, J]
+        return placed
+
     def fused(self, values: Sequence[Tensor], tokens: Sequence[Tokens]) -> Tensor:
-        """Each modality's projected tokens [B, n, D], and when and where they are -> [B, K]."""
+        """What `projected` gives -> [B, K]."""
         raise NotImplementedError
 
     def probabilities(self, batch: Batch) -> Tensor:
@@ -89,18 +146,19 @@ class Attending(FusionNet):
         """What the tokens go through."""
         raise NotImplementedError
 
-    def read(self, placed: Sequence[Tensor], tokens: Sequence[Tokens]) -> Tensor:
-        """Tokens that know their time and modality [B, n, D] -> what the queries found [B, K, D]."""
+    def read(self, placed: Sequence[Tensor], here: Sequence[Tensor]) -> Tensor:
+        """Each modality's tokens, that know their time and modality [B, n, D], and which are here -> what the queries found [B, K, D]."""
         raise NotImplementedError
 
     def fused(self, values: Sequence[Tensor], tokens: Sequence[Tokens]) -> Tensor:
         """[B, n, D] each -> [B, K]."""
+        modalities = [*self.modality, self.modality[0]][: len(values)]
         placed = [
-            norm(value) + self.time(token.ages) + modality  # [B, n, D]
-            for norm, value, token, modality in zip(self.norms, values, tokens, self.modality, strict=True)
+            value + self.time(token.ages) + modality  # [B, n, D]
+            for value, token, modality in zip(self.normed(values), tokens, modalities, strict=True)
         ]
-        plain = [head(summary(value, token.here)) for head, value, token in zip(self.summaries, values, tokens, strict=True)]  # [B, K] each
-        logits: Tensor = (self.read(placed, tokens) * self.head).sum(-1) + torch.stack(plain).sum(0)  # [B, K]
+        plain = [head(row) for head, row in zip(self.summaries, summaries(values, tokens), strict=True)]  # [B, K] each
+        logits: Tensor = (self.read(*together(placed, tokens)) * self.head).sum(-1) + torch.stack(plain).sum(0)  # [B, K]
         return logits
 
 
@@ -111,14 +169,14 @@ class AttentionNet(Attending):
         """One block a layer."""
         return nn.ModuleList(Block(cfg) for _ in range(cfg.layers))
 
-    def read(self, placed: Sequence[Tensor], tokens: Sequence[Tokens]) -> Tensor:
-        """[B, n, D] each -> [B, K, D]."""
+    def read(self, placed: Sequence[Tensor], here: Sequence[Tensor]) -> Tensor:
+        """[B, n, D] and [B, n] each -> [B, K, D]."""
         b, k = placed[0].shape[0], len(self.queries)  # a shape is traced, a length is not
         x = torch.cat([self.queries.expand(b, -1, -1), *placed], dim=1)  # [B, K+N, D]
         asks = torch.ones(b, k, dtype=torch.bool, device=x.device)  # [B, K]: so attention always has something to read
-        here = torch.cat([asks, *(token.here for token in tokens)], dim=1)  # [B, K+N]
+        read_from = torch.cat([asks, *here], dim=1)  # [B, K+N]
         for block in self.blocks:
-            x = block(x, here)  # [B, K+N, D]
+            x = block(x, read_from)  # [B, K+N, D]
         read: Tensor = self.out_norm(x[:, :k])  # [B, K, D]
         return read
 
@@ -134,16 +192,16 @@ class BottleneckNet(Attending):
         """One block a layer and modality."""
         return nn.ModuleList(nn.ModuleList(Block(cfg) for _ in Modality) for _ in range(cfg.layers))
 
-    def read(self, placed: Sequence[Tensor], tokens: Sequence[Tokens]) -> Tensor:
-        """[B, n, D] each -> [B, K, D]: the mean over the modalities that are there."""
+    def read(self, placed: Sequence[Tensor], here: Sequence[Tensor]) -> Tensor:
+        """[B, n, D] and [B, n] each -> [B, K, D]: the mean over the modalities that are there."""
         b, s, k = placed[0].shape[0], len(self.shared), len(self.queries)
         shared = self.shared.expand(b, -1, -1)  # [B, S, D]
         states = [torch.cat([self.queries.expand(b, -1, -1), value], dim=1) for value in placed]  # [B, K+n, D] each
         asks = torch.ones(b, s + k, dtype=torch.bool, device=shared.device)  # [B, S+K]
-        here = [torch.cat([asks, token.here], dim=1) for token in tokens]  # [B, S+K+n] each
-        present = torch.stack([token.here.any(1) for token in tokens]).float()[..., None, None]  # [3, B, 1, 1]
+        masks = [torch.cat([asks, some], dim=1) for some in here]  # [B, S+K+n] each
+        present = torch.stack([some.any(1) for some in here]).float()[..., None, None]  # [3, B, 1, 1]
         for layer in self.blocks:
-            done = [block(torch.cat([shared, x], dim=1), mask) for block, x, mask in zip(layer.children(), states, here, strict=True)]
+            done = [block(torch.cat([shared, x], dim=1), mask) for block, x, mask in zip(layer.children(), states, masks, strict=True)]
             shared = _mean(torch.stack([x[:, :s] for x in done]), present)  # [B, S, D]
             states = [x[:, s:] for x in done]
         return _mean(torch.stack([self.out_norm(x[:, :k]) for x in states]), present)  # [B, K, D]
@@ -165,8 +223,8 @@ class ConcatNet(FusionNet):
 
     def fused(self, values: Sequence[Tensor], tokens: Sequence[Tokens]) -> Tensor:
         """[B, n, D] each -> [B, K]."""
-        rows = [summary(norm(value), token.here) for norm, value, token in zip(self.norms, values, tokens, strict=True)]  # [B, 2 D] each
-        present = [token.here.any(1, keepdim=True).float() for token in tokens]  # [B, 1] each
+        rows = summaries(self.normed(values), tokens)  # [B, 2 D] each
+        present = [token.here.any(1, keepdim=True).float() for token in tokens[: len(Modality)]]  # [B, 1] each
         logits: Tensor = self.judge(torch.cat([*rows, *present], dim=1))  # [B, K]
         return logits
 
@@ -187,11 +245,9 @@ class LateNet(FusionNet):
 
     def fused(self, values: Sequence[Tensor], tokens: Sequence[Tokens]) -> Tensor:
         """[B, n, D] each -> [B, K]."""
-        rows = [
-            judge(summary(norm(value), token.here))
-            for judge, norm, value, token in zip(self.judges, self.norms, values, tokens, strict=True)
-        ]  # [B, K] each
-        counts = torch.stack([token.here.any(1, keepdim=True).float() for token in tokens]) * self.knows[:, None]  # [3, B, K]
+        rows = [judge(row) for judge, row in zip(self.judges, summaries(self.normed(values), tokens), strict=True)]  # [B, K] each
+        present = torch.stack([token.here.any(1, keepdim=True).float() for token in tokens[: len(Modality)]])  # [3, B, 1]
+        counts = present * self.knows[:, None]  # [3, B, K]
         logits: Tensor = (torch.stack(rows) * counts).sum(0) / counts.sum(0).clamp(min=1)  # [B, K]
         return logits
 
@@ -235,14 +291,20 @@ class Judging(nn.Module):
         self.net = net
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Arrays in the order of `Inputs` -> float32 [B, K]."""
+        """Arrays in the order of `Inputs.arrays` -> float32 [B, K]."""
         return self.net.probabilities(batch(inputs))
 
 
 def batch(inputs: Sequence[Tensor]) -> Batch:
-    """Tensors in the order of `Inputs` as a batch."""
-    seen, seen_ages, seen_here, motion, heard, heard_ages, heard_here, said, said_ages, said_here = inputs
-    return Batch(Tokens(seen, seen_ages, seen_here), motion, Tokens(heard, heard_ages, heard_here), Tokens(said, said_ages, said_here))
+    """Tensors in the order of `Inputs.arrays` as a batch."""
+    seen, seen_ages, seen_here, motion, heard, heard_ages, heard_here, said, said_ages, said_here, *things = inputs
+    return Batch(
+        Tokens(seen, seen_ages, seen_here),
+        motion,
+        Tokens(heard, heard_ages, heard_here),
+        Tokens(said, said_ages, said_here),
+        Tokens(*things) if things else None,
+    )
 
 
 class TorchFusion:
@@ -255,7 +317,8 @@ class TorchFusion:
     @torch.inference_mode()
     def __call__(self, inputs: Inputs) -> npt.NDArray[np.float32]:
         """Calibrated probabilities [B, K]."""
-        found: npt.NDArray[np.float32] = self._judging(*(torch.from_numpy(array).to(self._device) for array in inputs)).cpu().numpy()
+        given = (torch.from_numpy(array).to(self._device) for array in inputs.arrays())
+        found: npt.NDArray[np.float32] = self._judging(*given).cpu().numpy()
         return found
 
 
@@ -270,7 +333,7 @@ def load(located: Located) -> FusionNet:
 def convert(located: Located) -> inference.Graph:
     """The network for OpenVINO, for any number of windows and tokens."""
     net = load(located)
-    return inference.convert(Judging(net), [torch.from_numpy(array) for array in example(net.cfg)], free=2)
+    return inference.convert(Judging(net), [torch.from_numpy(array) for array in example(net.cfg).arrays()], free=2)
 
 
 def example(cfg: FusionConfig) -> Inputs:
@@ -282,4 +345,6 @@ def example(cfg: FusionConfig) -> Inputs:
         here[0, -1] = False
         return rng.standard_normal((2, count, features), np.float32), rng.random((2, count), np.float32), here
 
-    return Inputs(*tokens(3, cfg.picture), rng.random((2, 3, cfg.moves), np.float32), *tokens(4, cfg.heard), *tokens(2, cfg.text))
+    motion = rng.random((2, 3, cfg.moves), np.float32)
+    things = tokens(5, cfg.things) if cfg.things else ()
+    return Inputs(*tokens(3, cfg.picture), motion, *tokens(4, cfg.heard), *tokens(2, cfg.text), *things)

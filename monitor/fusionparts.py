@@ -1,13 +1,14 @@
 """What the fusion networks are built of: tokens of the modalities, their way into one space, and a block of attention.
 
-Letters of the shapes: B windows, P pictures, n tokens of a modality, N tokens in all, D width, K kinds, M numbers of motion.
+Letters of the shapes: B windows, P pictures, n tokens of a modality, N tokens in all, D width, O people and things, K kinds,
+M numbers of motion, J width of the joint space, C captions.
 Attention: Vaswani et al. 2017 (arXiv 1706.03762), with the norm first.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from monitor.fusion import FusionConfig
+from monitor.messages import Modality
 
 PLACE: Final = 2
 """The last numbers of motion (before those of flow), brightness and contrast, say where it is and not how it moves: they are not read."""
@@ -42,11 +44,18 @@ class Batch(NamedTuple):
     """float32 [B, P, M], NaN where a picture has none."""
     sounds: Tokens
     texts: Tokens
+    things: Tokens | None = None
+    """People and things of the pictures (`monitor.traits`); None where none are read."""
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Batch:
         """Change every tensor: move it, or pick rows."""
         pictures, sounds, texts = (Tokens(*map(change, tokens)) for tokens in (self.pictures, self.sounds, self.texts))
-        return Batch(pictures, change(self.motion), sounds, texts)
+        things = None if self.things is None else Tokens(*map(change, self.things))
+        return Batch(pictures, change(self.motion), sounds, texts, things)
+
+    def present(self) -> Tensor:
+        """Which windows have something of which modality: bool [B, 3] in the order of Modality."""
+        return torch.stack([tokens.here.any(1) for tokens in (self.pictures, self.sounds, self.texts)], dim=1)
 
 
 class Standard(nn.Module):
@@ -179,6 +188,49 @@ def sound_tokens(cfg: FusionConfig) -> nn.Module:
     return SoundTokens(cfg) if cfg.all_layers else Projection(cfg.sound, cfg)
 
 
+class ThingTokens(nn.Module):
+    """People and things of the pictures: tokens beside the pictures' own, of the same modality."""
+
+    def __init__(self, cfg: FusionConfig) -> None:
+        super().__init__()
+        self.project, self.norm = Projection(cfg.things, cfg), nn.LayerNorm(cfg.width)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """[B, O, numbers] -> [B, O, D]."""
+        token: Tensor = self.project(values)
+        return token
+
+
+class JointSpace(nn.Module):
+    """What is seen, heard and said, and captions of it, as directions in one space (CLIP: Radford et al. 2021, arXiv 2103.00020)."""
+
+    WARMEST: Final = 100.0
+    """Similarities are not scaled by more."""
+
+    def __init__(self, cfg: FusionConfig) -> None:
+        super().__init__()
+        d, j = cfg.width, cfg.joint
+        self.modalities = nn.ModuleList(
+            nn.Sequential(nn.Linear(2 * d, 2 * d), nn.GELU(), nn.Dropout(cfg.dropout), nn.Linear(2 * d, j)) for _ in Modality
+        )
+        self.captions = nn.Linear(cfg.text, j)
+        self.temperature = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+        """The logarithm of what similarities are scaled by."""
+
+    def forward(self, rows: Sequence[Tensor], present: Tensor) -> Tensor:
+        """A summary for each modality [B, 2 D], and which are there [B, 3] -> [B, 3, J] of length 1; zeros for what isn't there."""
+        placed = torch.stack([place(row) for place, row in zip(self.modalities, rows, strict=True)], dim=1)  # [B, 3, J]
+        return F.normalize(placed.float(), dim=-1) * present.unsqueeze(-1)
+
+    def told(self, vectors: Tensor) -> Tensor:
+        """Sentences' vectors [C, text] -> [C, J] of length 1."""
+        return F.normalize(self.captions(vectors).float(), dim=-1)
+
+    def scale(self) -> Tensor:
+        """What similarities are scaled by."""
+        return self.temperature.exp().clamp(max=self.WARMEST)
+
+
 def _known(values: Tensor) -> Tensor:
     """Whether a token has these numbers: [B, n, features] -> [B, n, 1]."""
     return ~values.isnan().any(-1, keepdim=True)
@@ -198,6 +250,20 @@ def summary(values: Tensor, here: Tensor) -> Tensor:
     mean = (values * shown).sum(1) / shown.sum(1).clamp(min=1)  # [B, D]
     highest = padded.masked_fill(~F.pad(shown, (0, 0, 0, 1)), -torch.inf).amax(1)  # [B, D]
     return torch.cat((mean, highest.where(here.any(1, keepdim=True), 0.0)), dim=1)
+
+
+def summaries(values: Sequence[Tensor], tokens: Sequence[Tokens]) -> list[Tensor]:
+    """A summary for each modality [B, 2 D]; what people and things, the fourth, come to is added to the pictures'."""
+    rows = [summary(value, token.here) for value, token in zip(values, tokens, strict=True)]
+    return rows if len(rows) == len(Modality) else [rows[0] + rows[-1], *rows[1:-1]]
+
+
+def together(values: Sequence[Tensor], tokens: Sequence[Tokens]) -> tuple[list[Tensor], list[Tensor]]:
+    """The tokens of each modality [B, n, D] and which are here [B, n]; people and things, the fourth, stand behind the pictures."""
+    here = [token.here for token in tokens]
+    if len(values) == len(Modality):
+        return list(values), here
+    return [torch.cat([values[0], values[-1]], dim=1), *values[1:-1]], [torch.cat([here[0], here[-1]], dim=1), *here[1:-1]]
 
 
 def movement(motion: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What each layer of Whisper's encoder hears: sound of any length becomes one vector a layer, for voices and kinds of sounds.
+"""What is heard of a voice: with each layer of Whisper's encoder, and as prosody; sound of any length becomes one vector.
 
 The last layer knows words best; how something is said, and what else sounds, is told better by the ones before it (Gong et al.
 2023, "Whisper-AT", arXiv 2307.03183; Pasad et al. 2021, arXiv 2107.04734). CTranslate2 gives only the last one, so the same
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from monitor import inference
+from monitor import inference, prosody
 from monitor.errors import ModelError
 from monitor.hearing import WHISPER, Samples
 from monitor.models import Located, locate
@@ -29,6 +29,8 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 TYPES: Final = {0: "<f4", 1: "i1", 2: "<i2", 3: "<i4", 4: "<f2"}
 """CTranslate2's numbers for types."""
 SPEC: Final = "WhisperSpec"
+WIDTH: Final = 384
+"""Of each layer."""
 BATCH: Final = 1
 """A larger one changes the last digits, and the same sound must always be heard the same."""
 
@@ -53,9 +55,22 @@ class LayeredSounds:
         return found.copy()
 
 
-def layered_sounds(threads: int = 0) -> LayeredSounds:
-    """The layers of Whisper's encoder. Raises ModelError saying what to install."""
-    return LayeredSounds(locate(WHISPER), threads)
+class VoiceEncoder:
+    """Each layer's mean and deviation, one layer after the other, and prosody's numbers behind them; one thread at a time."""
+
+    def __init__(self, layers: LayeredSounds) -> None:
+        self.name = f"{layers.name}+prosody"
+        self.layers = layers
+
+    def __call__(self, sounds: Samples) -> npt.NDArray[np.float32]:
+        """Float32 [n, samples] at 16 kHz to float32 [n, layers * 2 * WIDTH + prosody.NUMBERS]."""
+        heard = self.layers(sounds)  # [n, layers, 2, WIDTH]
+        return np.concatenate([heard.reshape(len(heard), -1), prosody.prosody(sounds)], axis=1)
+
+
+def voice_encoder(threads: int = 0) -> VoiceEncoder:
+    """What hears voices. Raises ModelError saying what to install."""
+    return VoiceEncoder(LayeredSounds(locate(WHISPER), threads))
 
 
 def convert(located: Located) -> inference.Graph:

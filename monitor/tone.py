@@ -1,4 +1,4 @@
-"""How it is said: whether a voice is tense (angry or afraid), from what the layers of the sound encoder hear of a window."""
+"""How it is said: whether a voice is tense (angry or afraid), from what Whisper's layers hear of a window, and its prosody."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from monitor import prosody
 from monitor.align import Window
 from monitor.heads import Head, load
+from monitor.layers import WIDTH
 from monitor.messages import Judgement, Modality, floats
 from monitor.models import locate
 
@@ -33,12 +35,14 @@ class Voice(NamedTuple):
 
 
 def pooled(seconds: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Features of the seconds of a stretch of sound [n, d] to features of the stretch [d]: their mean.
+    """What `monitor.layers.VoiceEncoder` hears of the seconds of a stretch of sound [n, d] to features of the stretch.
 
-    How they change from second to second tells corpora apart, not tones: with it, what one corpus taught is no use for another.
+    The means of what each layer hears, then prosody's POOLED numbers. How layers change within a second and from second to second
+    tells corpora apart, not tones: with it, what one corpus taught is no use for another.
     """
-    mean: npt.NDArray[np.float32] = seconds.mean(0)
-    return mean
+    layers, spoken = seconds[:, : -prosody.NUMBERS], seconds[:, -prosody.NUMBERS :]
+    means = layers.reshape(len(seconds), -1, 2, WIDTH)[:, :, 0].mean(0)  # [layers, WIDTH]
+    return np.concatenate([means.ravel(), prosody.pooled(spoken)])
 
 
 @dataclass(frozen=True, slots=True)

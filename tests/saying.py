@@ -5,11 +5,16 @@ import numpy as np
 from monitor.align import Window
 from monitor.heads import Head
 from monitor.intent import BUCKETS, INTENTS, Intent
+from monitor.layers import WIDTH
 from monitor.messages import Embedding, Modality, Transcript, pack
+from monitor.prosody import NUMBERS, POOLED
 from monitor.tone import CLASSES, Tone
 
 HAS = (Modality.SOUND, Modality.TEXT)
-LAYERS = 8
+HEARD = 2 * WIDTH + NUMBERS
+"""What is heard of a second: one layer's mean and deviation, and its prosody …"""
+LAYERS = WIDTH + POOLED
+"""… and what a head reads of it."""
 
 
 def tone(tense: float, none: float = -9.0) -> Tone:
@@ -42,7 +47,7 @@ def heard(at: float = 1.0) -> Embedding:
         modalities=HAS,
         modality=Modality.SOUND,
         vector=b"",
-        grid=pack(np.ones(LAYERS)),
+        grid=pack(np.ones(HEARD)),
     )
 
 

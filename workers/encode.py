@@ -22,7 +22,7 @@ from monitor.errors import ModelError
 from monitor.hearing import SoundEncoder, sound_encoder
 from monitor.holding import Holding
 from monitor.language import TextEncoder, text_encoder
-from monitor.layers import layered_sounds
+from monitor.layers import voice_encoder
 from monitor.logs import named
 from monitor.messages import DeadLetter, Frame, Message, Sound, Stamped, Topic
 from monitor.metrics import Metrics
@@ -66,7 +66,7 @@ def load(models: config.Models) -> Encoders:
         sound=sound_encoder(models),
         text=text_encoder(models),
         sightings=sightings_of(models),
-        layers=layered_sounds(models.threads) if models.tone else None,
+        layers=voice_encoder(models.threads) if models.tone else None,
     )
 
 

@@ -19,6 +19,7 @@ from monitor.jpeg import Image, encode_jpeg
 from monitor.memory import MemoryBus
 from monitor.messages import DeadLetter, Embedding, Frame, Mark, Message, Modality, Sound, Topic, Transcript, floats
 from monitor.metrics import Metrics
+from monitor.prosody import NUMBERS
 from monitor.vision import PictureFeatures
 from workers.encode import Encoders, load, run
 
@@ -213,7 +214,7 @@ async def test_the_real_encoders_fill_the_embeddings(bus: MemoryBus, metrics: Me
     async with stage(bus, load(Models(threads=1)), metrics):
         messages = await received(bus, 4)
     widths = {(m.modality, floats(m.vector).size, floats(m.grid).size) for m in messages if isinstance(m, Embedding)}
-    assert widths == {(Modality.PICTURE, 1280, 7 * 7 * 112), (Modality.SOUND, 1024, 5 * 2 * 384), (Modality.TEXT, 384, 0)}
+    assert widths == {(Modality.PICTURE, 1280, 7 * 7 * 112), (Modality.SOUND, 1024, 5 * 2 * 384 + NUMBERS), (Modality.TEXT, 384, 0)}
     assert all(np.isfinite(floats(m.vector)).all() for m in messages if isinstance(m, Embedding))
 
 

@@ -16,7 +16,7 @@ from monitor.errors import ModelError, SourceError
 from monitor.hearing import WHISPER, sound_encoder
 from monitor.intent import Intent
 from monitor.language import text_encoder
-from monitor.layers import LayeredSounds, layered_sounds, read
+from monitor.layers import LayeredSounds, VoiceEncoder, read, voice_encoder
 from monitor.messages import Embedding, Modality, Ref, Sound, Topic, Transcript, floats, pack
 from monitor.tone import Tone
 from workers.evaluate import Task
@@ -31,8 +31,13 @@ needs_data = pytest.mark.skipif(not ANGRY.exists(), reason=f"{ANGRY} is absent: 
 
 
 @pytest.fixture(scope="module")
-def layers() -> LayeredSounds:
-    return layered_sounds(threads=1)
+def voices() -> VoiceEncoder:
+    return voice_encoder(threads=1)
+
+
+@pytest.fixture(scope="module")
+def layers(voices: VoiceEncoder) -> LayeredSounds:
+    return voices.layers
 
 
 def noise(count: int) -> np.ndarray:
@@ -47,8 +52,8 @@ def test_the_last_layer_is_what_whisper_as_an_encoder_hears(layers: LayeredSound
     assert np.corrcoef(vectors[:, 384:768].ravel(), found[:, -1, 1].ravel())[0, 1] > 0.98
 
 
-def test_a_second_is_heard_alike_alone_and_beside_others(layers: LayeredSounds):
-    np.testing.assert_allclose(layers(noise(3))[2], layers(noise(3)[2:])[0], rtol=1e-3, atol=1e-3)
+def test_a_second_is_heard_alike_alone_and_beside_others(voices: VoiceEncoder):
+    np.testing.assert_allclose(voices(noise(3))[2], voices(noise(3)[2:])[0], rtol=1e-3, atol=1e-3)
 
 
 def test_sound_of_another_length_is_heard_too(layers: LayeredSounds):
@@ -78,21 +83,21 @@ def pieces(samples: np.ndarray) -> list[Record]:
 
 @pytest.mark.data
 @needs_data
-def test_the_encode_stage_hears_what_the_heads_were_taught_on(layers: LayeredSounds):
+def test_the_encode_stage_hears_what_the_heads_were_taught_on(voices: VoiceEncoder):
     samples = samples_of(NEUTRAL)[:32_000]
-    encode = Sounds(sound_encoder(config.Models(threads=1)), layers=layers)
+    encode = Sounds(sound_encoder(config.Models(threads=1)), layers=voices)
     live = [item for item in encode(pieces(samples)).items if isinstance(item, Embedding)]
-    taught = layers_of(samples, layers).values
+    taught = layers_of(samples, voices).values
     np.testing.assert_allclose(floats(live[1].grid), taught[0], atol=0.02)
 
 
 @pytest.mark.data
 @needs_data
-def test_an_angry_voice_is_more_tense_than_a_neutral_one(layers: LayeredSounds):
+def test_an_angry_voice_is_more_tense_than_a_neutral_one(voices: VoiceEncoder):
     judge = Tone.load()
     found = []
     for path in (ANGRY, NEUTRAL):
-        heard = layers_of(samples_of(path), layers).values
+        heard = layers_of(samples_of(path), voices).values
         sounds_ = tuple(
             Embedding(
                 camera="hall", at=n / 2, until=n / 2 + 0.5, captured=0, modalities=HAS, modality=Modality.SOUND, vector=b"", grid=pack(row)

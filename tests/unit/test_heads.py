@@ -12,7 +12,7 @@ from workers.evaluate.folds import dealt, judged
 from workers.evaluate.sounds import esc_folds, mean_average_precision, urban_folds
 from workers.evaluate.tone import unweighted_recall
 from workers.training.intents import phrases
-from workers.training.linear import fit_head, logistic
+from workers.training.linear import Block, fit_blocks, fit_head, logistic
 from workers.training.spoken import AFTER_S, BEFORE_S, LEVEL, at_16_khz, levelled, mixed, power
 from workers.training.taught import HeadCard, save
 from workers.training.voices import speaker_of
@@ -97,8 +97,25 @@ def test_every_example_is_judged_by_a_head_that_was_not_taught_it():
     odd = np.arange(90) == 0
     values[odd] = (0, 5)
     labels[0] = "alone"
-    said, classes = judged(values, labels, odd.astype(np.int64), 1e-3)
+    said, classes = judged(values, labels, odd.astype(np.int64), (Block(slice(None), 1e-3),))
     assert classes[int(said[0].argmax())] == "a"
+
+
+def test_one_block_is_a_head():
+    values, labels = clouds()
+    alone, blocks = fit_head(values, labels, 1e-3), fit_blocks(values, labels, [Block(slice(None), 1e-3)])
+    np.testing.assert_allclose(blocks.logits(values), alone.logits(values), rtol=1e-6)
+
+
+def test_many_columns_do_not_drown_out_a_few():
+    """The first block is noise that its head has learned by heart, the second tells."""
+    values, labels = clouds()
+    noise = np.random.default_rng(0).normal(size=(len(values), 300)).astype(np.float32)
+    both = np.hstack([noise, values])
+    head = fit_blocks(both, labels, [Block(slice(0, 300), 1e-3), Block(slice(300, None), 1e-3, weight=2.0)])
+    fresh = np.hstack([np.random.default_rng(1).normal(size=noise.shape).astype(np.float32), values])
+    said = [head.classes[int(row)] for row in head.logits(fresh).argmax(1)]
+    assert np.mean([one == other for one, other in zip(said, labels, strict=True)]) > 0.9
 
 
 def test_esc10_is_split_by_its_folds_and_one_fold_by_recording():

@@ -3,11 +3,20 @@ import pytest
 from saying import LAYERS, heard, said, tone, window
 
 from monitor.heads import Head
+from monitor.layers import WIDTH
+from monitor.prosody import NUMBERS, POOLED
 from monitor.tone import CLASSES, Tone, pooled
 
 
-def test_a_window_is_the_mean_of_its_seconds():
-    np.testing.assert_allclose(pooled(np.array([[1.0, 2.0], [3.0, 2.0]], np.float32)), [2, 2])
+def test_a_window_is_the_means_of_its_layers_and_its_prosody():
+    seconds = np.zeros((2, 2 * 2 * WIDTH + NUMBERS), np.float32)
+    seconds[:, : 2 * WIDTH] = [[1.0], [3.0]]  # the first layer's mean and deviation
+    seconds[:, -NUMBERS] = 0.5  # half of either second has a pitch
+    found = pooled(seconds)
+    assert found.shape == (2 * WIDTH + POOLED,)
+    np.testing.assert_allclose(found[:WIDTH], 2)
+    np.testing.assert_allclose(found[WIDTH : 2 * WIDTH], 0)
+    assert found[2 * WIDTH] == 0.5
 
 
 def test_a_tense_voice_is_judged_as_calibrated():

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from workers.training.linear import fit_head
+from workers.training.linear import Block, fit_blocks
 
 Integers = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float64]
@@ -30,13 +30,15 @@ def dealt(groups: Sequence[str], labels: Sequence[str], count: int) -> Integers:
     return np.array([place[group] for group in groups])
 
 
-def judged(values: npt.NDArray[np.float32], labels: Sequence[str], folds: Integers, decay: float) -> tuple[Scores, tuple[str, ...]]:
+def judged(
+    values: npt.NDArray[np.float32], labels: Sequence[str], folds: Integers, blocks: Sequence[Block]
+) -> tuple[Scores, tuple[str, ...]]:
     """Log-probabilities [n, K] of each example by a head that was taught on the other folds, and the K classes."""
     classes = tuple(sorted(set(labels)))
     said = np.zeros((len(values), len(classes)))
     for fold in np.unique(folds):
         taught = np.flatnonzero(folds != fold)
-        head = fit_head(values[taught], [labels[int(n)] for n in taught], decay, classes=classes)
+        head = fit_blocks(values[taught], [labels[int(n)] for n in taught], blocks, classes=classes)
         said[folds == fold] = head.log_probabilities(values[folds == fold])
     return said, classes
 

@@ -1,9 +1,10 @@
 """`scenewatch eval tone`: is a voice angry or afraid, of speakers that taught nothing, and from one corpus to another.
 
-The unweighted recall of anger or fear against all other feelings (the mean of both recalls; chance is 0.5), by a linear head on what
-the layers of the live sound encoder hear. Within a corpus each speaker is judged by a head that never heard it. From corpus to
-corpus twice: `uar_cross` with each corpus' features standardised by its own mean and deviation, which needs no labels (Schuller et
-al. 2010, doi:10.1109/T-AFFC.2010.8) and stands for a camera that knows its own voices; `uar_cross_plain` without.
+The unweighted recall of anger or fear against all other feelings (the mean of both recalls; chance is 0.5), by the sum of two linear
+heads: one on what Whisper's layers hear, one on prosody. Within a corpus each speaker is judged by a head that never heard it. From
+corpus to corpus twice: `uar_cross` with each corpus' features standardised by its own mean and deviation, which needs no labels
+(Schuller et al. 2010, doi:10.1109/T-AFFC.2010.8) and stands for a camera that knows its own voices; `uar_cross_plain` without. What is
+measured of prosody, both decays and how much prosody counts were chosen by a look at these figures: they are development figures.
 """
 
 from __future__ import annotations
@@ -18,19 +19,18 @@ import numpy.typing as npt
 from rich.progress import track
 
 from monitor.errors import SourceError
-from monitor.layers import LayeredSounds, layered_sounds
+from monitor.layers import VoiceEncoder, voice_encoder
 from monitor.tone import CALM, TENSE, pooled
 from workers.evaluate import Task
 from workers.evaluate.folds import Integers, dealt, judged, left_out
 from workers.evaluate.interval import with_interval
 from workers.training.layered import Features, layer_bank
-from workers.training.linear import fit_head
+from workers.training.linear import fit_blocks
 from workers.training.rows import recordings
-from workers.training.voices import FELT, speaker_of
+from workers.training.voices import BLOCKS, FELT, speaker_of
 
 FOLDS: Final = 12
 """At most; with as many speakers or fewer, each is left out once."""
-DECAY: Final = 0.03
 
 Flags = npt.NDArray[np.bool_]
 
@@ -58,7 +58,7 @@ class Corpus:
 
 def tone(task: Task) -> dict[str, float]:
     """`uar_emodb`, `uar_ravdess`, their mean `uar`, and `uar_cross`. Raises SourceError if neither corpus is there."""
-    encoder = layered_sounds(task.config.models.threads)
+    encoder = voice_encoder(task.config.models.threads)
     corpora = [corpus for name in ("emodb", "ravdess") if (corpus := _corpus(name, task.data, encoder)) is not None]
     if not corpora:
         raise SourceError(f"{task.data}: its manifest.csv names no emotion/emodb and no emotion/ravdess. Name another folder: --data DIR.")
@@ -78,7 +78,7 @@ def unweighted_recall(truth: Flags, said: Flags) -> float:
     return float((said[truth].mean() + (~said[~truth]).mean()) / 2)
 
 
-def _corpus(name: str, data: Path, encoder: LayeredSounds) -> Corpus | None:
+def _corpus(name: str, data: Path, encoder: VoiceEncoder) -> Corpus | None:
     rows = recordings(data, f"emotion/{name}")
     tense = np.array([row.label in FELT for row in rows], np.bool_)
     if not rows or tense.all() or not tense.any():
@@ -91,7 +91,7 @@ def _corpus(name: str, data: Path, encoder: LayeredSounds) -> Corpus | None:
 
 def _within(corpus: Corpus) -> dict[str, float]:
     folds = dealt(corpus.speakers, corpus.labels, FOLDS)
-    said, classes = judged(corpus.values, corpus.labels, folds, DECAY)
+    said, classes = judged(corpus.values, corpus.labels, folds, BLOCKS)
     return {
         **_figure(f"uar_{corpus.name}", corpus, said.argmax(1) == classes.index(TENSE)),
         f"speakers_{corpus.name}": len(set(corpus.speakers)),
@@ -109,7 +109,7 @@ def _across(one: Corpus, other: Corpus) -> dict[str, float]:
     for name, features in ways:
         recalls = []
         for taught, heard in ((one, other), (other, one)):
-            head = fit_head(features(taught), taught.labels, DECAY)
+            head = fit_blocks(features(taught), taught.labels, BLOCKS)
             said = head.log_probabilities(features(heard)).argmax(1) == head.classes.index(TENSE)
             found = _figure(f"{name}_{taught.name}_to_{heard.name}", heard, said)
             figures |= found

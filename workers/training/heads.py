@@ -13,7 +13,7 @@ from monitor.heard import ALL
 from monitor.hearing import sound_encoder
 from monitor.intent import INTENTS
 from monitor.language import text_encoder
-from monitor.layers import layered_sounds
+from monitor.layers import voice_encoder
 from monitor.models import locate
 from monitor.tone import TENSE
 from workers.composing.sources import Split, sources
@@ -47,7 +47,7 @@ HEARD_LIMITS: Final = (
 
 def train_heads(data: Path, out: Path, seed: int = 0) -> dict[str, float]:
     """Train on the rows that may be shipped, write the heads with their cards to a folder, and return figures of what was held out."""
-    layers = layered_sounds()
+    layers = voice_encoder()
     banks = voices.voice_banks(data, layers, track)
     return {**_intent(out, seed), **_tone(banks, layers.name, out, seed), **_heard(data, out, seed)}
 
@@ -90,7 +90,7 @@ def _tone(banks: dict[str, Bank], encoder: str, out: Path, seed: int) -> dict[st
         classes=head.classes,
         encoder=encoder,
         parameters=head.weight.size + head.bias.size,
-        recipe={"decay": voices.DECAY, "windows": len(known.labels)},
+        recipe={"windows": len(known.labels), **voices.recipe()},
         seed=seed,
         calibration={TENSE: calibration},
         validation="cv_*: four folds, no speaker, reader or ESC-10 fold on both sides; the shipped head was taught on all.",

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.hearing import SoundEncoder
-from monitor.layers import LayeredSounds
+from monitor.layers import VoiceEncoder
 from monitor.messages import SOUND_HZ
 from workers.training.bank import Bank, Tokens, Track, cached, gather
 from workers.training.rows import Row
@@ -24,7 +24,7 @@ SHORTEST_S: Final = 2.0
 Features = npt.NDArray[np.float32]
 
 
-def layer_bank(folder: str, rows: Sequence[Row], encoder: LayeredSounds | SoundEncoder, progress: Progress) -> Bank:
+def layer_bank(folder: str, rows: Sequence[Row], encoder: VoiceEncoder | SoundEncoder, progress: Progress) -> Bank:
     """Each recording's tokens [n, features], in the order of their names; of a long one the begin."""
     ordered = sorted(rows, key=lambda row: row.name)
     key = [encoder.name, LONGEST_S, SHORTEST_S, EVERY, [(row.name, row.path.stat().st_size) for row in ordered]]
@@ -35,12 +35,12 @@ def layer_bank(folder: str, rows: Sequence[Row], encoder: LayeredSounds | SoundE
     return cached(f"layers-{folder.replace('/', '-')}", key, make)
 
 
-def layers_of(samples: Samples, encoder: LayeredSounds | SoundEncoder) -> Tokens:
+def layers_of(samples: Samples, encoder: VoiceEncoder | SoundEncoder) -> Tokens:
     """Tokens of a recording, s16 as on the bus."""
     long = np.resize(samples, max(len(samples), int(SHORTEST_S * SOUND_HZ)))[: int(LONGEST_S * SOUND_HZ)]
     pcm = np.clip(np.round(long * 32768), -32768, 32767).astype(np.int16)
-    heard = encoder(seconds(pcm.astype(np.float32) / np.float32(32768))[EVERY - 1 :: EVERY])  # [n, layers, 2, width] or [n, width]
-    return Tokens(((np.arange(len(heard)) + 0.5) * EVERY * PIECE / SOUND_HZ).astype(np.float32), heard.reshape(len(heard), -1))
+    heard = encoder(seconds(pcm.astype(np.float32) / np.float32(32768))[EVERY - 1 :: EVERY])  # [n, features]
+    return Tokens(((np.arange(len(heard)) + 0.5) * EVERY * PIECE / SOUND_HZ).astype(np.float32), heard)
 
 
 def whole(bank: Bank) -> Features:

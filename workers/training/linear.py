@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +40,31 @@ def fit_head(
     scaled = weight.detach().numpy() / deviation.astype(np.float32)
     offset = bias.detach().numpy() - scaled @ mean.astype(np.float32)
     return Head(classes=names, weight=scaled.astype(np.float32), bias=offset.astype(np.float32))
+
+
+class Block(NamedTuple):
+    """Columns of the features that a head of their own reads."""
+
+    columns: slice
+    decay: float
+    weight: float = 1.0
+    """How much it counts beside the first block."""
+
+
+def fit_blocks(values: Numbers, labels: Sequence[str], blocks: Sequence[Block], *, classes: Sequence[str] = ()) -> Head:
+    """Teach a head for each block of columns, and add them up to one; many columns can't drown out a few that way.
+
+    Logits of a block are brought to the first one's spread over the classes, among what taught them, and then count by its weight.
+    """
+    heads = [fit_head(values[:, block.columns], labels, block.decay, classes=classes) for block in blocks]
+    spreads = [float(head.logits(values[:, block.columns]).std(1).mean()) for head, block in zip(heads, blocks, strict=True)]
+    weight = np.zeros((len(heads[0].classes), values.shape[1]), np.float32)
+    bias = np.zeros(len(heads[0].classes), np.float32)
+    for head, block, spread in zip(heads, blocks, spreads, strict=True):
+        scale = np.float32(block.weight * spreads[0] / max(spread, 1e-6))
+        weight[:, block.columns] += scale * head.weight
+        bias += scale * head.bias
+    return Head(classes=heads[0].classes, weight=weight, bias=bias)
 
 
 def logistic(truth: npt.NDArray[np.bool_], inputs: npt.NDArray[np.float64]) -> tuple[float, ...]:

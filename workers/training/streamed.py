@@ -26,7 +26,7 @@ from monitor.fusion import FusionConfig
 from monitor.fusionnet import FusionNet, network
 from monitor.hearing import sound_encoder
 from monitor.language import text_encoder
-from monitor.layers import layered_sounds
+from monitor.layers import voice_encoder
 from monitor.messages import Modality
 from monitor.models import weights_folder
 from monitor.vision import picture_encoder
@@ -163,7 +163,7 @@ def gathered(data: Path, settings: Config, extent: Extent, what: Set) -> Taught:
         shippable=what.shippable,
     )
     films = _perceived(order, settings, what)
-    layers = layered_sounds(settings.models.threads)
+    layers = voice_encoder(settings.models.threads)
     found = sources(data, Split.TRAIN, shippable=what.shippable)
     heard = heard_bank(found, extent.heard, FEATURES_SEED, sound_encoder(settings.models), layers, track)
     alone = [heard_stream(heard, each, tuple(what.known_by)) for each in heard.tracks]

@@ -17,7 +17,7 @@ from monitor.align import Window
 from monitor.config import Config
 from monitor.flowfield import FLOW
 from monitor.hearing import SoundEncoder
-from monitor.layers import LayeredSounds
+from monitor.layers import VoiceEncoder
 from monitor.messages import SOUND_HZ, Embedding, Modality, floats
 from monitor.motion import MOTION
 from workers.composing.perceive import windows
@@ -148,7 +148,7 @@ def overlap(events: Sequence[Event], untils: npt.NDArray[np.float64], modality: 
     return found
 
 
-def heard_bank(found: Sources, count: int, seed: int, encoder: SoundEncoder, layers: LayeredSounds, progress: Progress) -> Bank:
+def heard_bank(found: Sources, count: int, seed: int, encoder: SoundEncoder, layers: VoiceEncoder, progress: Progress) -> Bank:
     """Sound by itself: dense streams that are only mixed and heard, which costs a quarter of a film."""
     names = sorted(row.name for row in found.sounds)
     key = [encoder.name, layers.name, HEARD_S, MICROPHONE, seed, found.split.value, names]
@@ -160,7 +160,7 @@ def heard_bank(found: Sources, count: int, seed: int, encoder: SoundEncoder, lay
     return joined([piece(number) for number in progress(range(count), "sound by itself", count)])
 
 
-def _heard(found: Sources, number: int, seed: int, encoder: SoundEncoder, layers: LayeredSounds) -> tuple[Track, Tokens]:
+def _heard(found: Sources, number: int, seed: int, encoder: SoundEncoder, layers: VoiceEncoder) -> tuple[Track, Tokens]:
     rng = np.random.default_rng([seed, 7, number])
     drawn = heard_only(found, HEARD_S, rng, load, speaking())
     samples = mixed(drawn)
@@ -172,11 +172,11 @@ def _heard(found: Sources, number: int, seed: int, encoder: SoundEncoder, layers
     return track, tokens_of(samples, encoder, layers)
 
 
-def tokens_of(samples: Samples, encoder: SoundEncoder, layers: LayeredSounds) -> Tokens:
+def tokens_of(samples: Samples, encoder: SoundEncoder, layers: VoiceEncoder) -> Tokens:
     """Sound tokens with what the layers hear, s16 as on the bus."""
     pcm = np.clip(np.round(samples * 32768), -32768, 32767).astype(np.int16).astype(np.float32) / np.float32(32768)
     pieces = seconds(pcm)
-    values = np.concatenate([encoder(pieces), layers(pieces).reshape(len(pieces), -1)], axis=1)
+    values = np.concatenate([encoder(pieces), layers(pieces)], axis=1)
     return Tokens((np.arange(len(values)) * PIECE / SOUND_HZ).astype(np.float32), values)
 
 

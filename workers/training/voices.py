@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.heads import Head
-from monitor.layers import LayeredSounds
+from monitor.layers import VoiceEncoder
+from monitor.prosody import POOLED
 from monitor.tone import CALM, CLASSES, NONE, TENSE, pooled
 from workers.training.bank import Bank
 from workers.training.figures import area_under_roc, average_precision, calibration_error
 from workers.training.layered import Features, layer_bank
-from workers.training.linear import fit_head, logistic
+from workers.training.linear import Block, fit_blocks, logistic
 from workers.training.rows import FOLDS, trainable
 from workers.training.sounds import Progress
 
@@ -25,7 +26,10 @@ FELT: Final = frozenset({"emotion:anger", "emotion:angry", "emotion:fear", "emot
 """Labels of anger and fear in EmoDB and RAVDESS."""
 WINDOW: Final = 4
 """Tokens of a window, a second each."""
-DECAY: Final = 0.03
+BLOCKS: Final = (
+    Block(slice(0, -POOLED), decay=0.03),  # what Whisper's layers hear
+    Block(slice(-POOLED, None), decay=0.05, weight=0.7),  # prosody, which carries over to other corpora
+)
 MOST: Final = 0.02
 """Share of the windows of other voices that may raise an alarm."""
 THRESHOLDS: Final = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.99)
@@ -49,7 +53,7 @@ def speaker_of(name: str) -> str:
     return stem.split("-")[-1] if "-" in stem else stem[:2]
 
 
-def voice_banks(data: Path, encoder: LayeredSounds, progress: Progress) -> dict[str, Bank]:
+def voice_banks(data: Path, encoder: VoiceEncoder, progress: Progress) -> dict[str, Bank]:
     """By folder: the licensed recordings."""
     rows = {folder: trainable(data, folder) for folder in FOLDERS}
     return {folder: layer_bank(folder, found, encoder, progress) for folder, found in rows.items() if found}
@@ -79,7 +83,13 @@ def label_of(name: str, label: str) -> str:
 def teach(known: Windows, folds: frozenset[int]) -> Head:
     """A head from the windows of some folds."""
     rows = np.flatnonzero(np.isin(known.folds, sorted(folds)))
-    return fit_head(known.features[rows], [known.labels[n] for n in rows], DECAY, classes=CLASSES)
+    return fit_blocks(known.features[rows], [known.labels[n] for n in rows], BLOCKS, classes=CLASSES)
+
+
+def recipe() -> dict[str, float]:
+    """How the head is taught, for its card."""
+    layers, prosody = BLOCKS
+    return {"decay_layers": layers.decay, "decay_prosody": prosody.decay, "weight_prosody": prosody.weight}
 
 
 def held_out(known: Windows) -> Numbers:
