@@ -345,6 +345,6 @@ def example(cfg: FusionConfig) -> Inputs:
         here[0, -1] = False
         return rng.standard_normal((2, count, features), np.float32), rng.random((2, count), np.float32), here
 
-    motion = rng.random((2, 3, cfg.moves), np.float32)
-    things = tokens(5, cfg.things) if cfg.things else ()
-    return Inputs(*tokens(3, cfg.picture), motion, *tokens(4, cfg.heard), *tokens(2, cfg.text), *things)
+    seen, motion = tokens(3, cfg.picture), rng.random((2, 3, cfg.moves), np.float32)
+    heard, said = tokens(4, cfg.heard), tokens(2, cfg.text)
+    return Inputs(*seen, motion, *heard, *said, *(tokens(5, cfg.things) if cfg.things else ()))
