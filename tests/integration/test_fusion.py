@@ -6,10 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from monitor import config
 from monitor.fusion import KINDS, Fusion
-from monitor.fusionnet import read
+from monitor.fusionnet import AttentionNet, batch, example, read
+from monitor.fusionparts import Batch, summary
 from monitor.hearing import sound_encoder
 from monitor.language import text_encoder
 from monitor.messages import Modality
@@ -36,6 +38,28 @@ def test_the_card_describes_the_weights(fusion: Fusion) -> None:
     assert card.parameters == sum(parameter.numel() for parameter in read(str(located.weights)).parameters())
     assert card.encoders["sound"] == locate(MODELS.sound).version
     assert located.weights.stat().st_size < 10e6
+
+
+def as_ever(net: AttentionNet, windows: Batch) -> torch.Tensor:
+    """What the weights were taught to be read as, written out: pictures, sounds and words attend to each other."""
+    tokens = (windows.pictures, windows.sounds, windows.texts)
+    values = net.pictures(windows.pictures, windows.motion), net.sounds(windows.sounds.values), net.texts(windows.texts.values)
+    rows = zip(net.norms, values, tokens, net.modality, strict=True)
+    x = torch.cat([net.queries.expand(2, -1, -1), *(norm(value) + net.time(token.ages) + own for norm, value, token, own in rows)], dim=1)
+    here = torch.cat([torch.ones(2, len(net.queries), dtype=torch.bool), *(token.here for token in tokens)], dim=1)
+    for block in net.blocks:
+        x = block(x, here)
+    asked = (net.out_norm(x[:, : len(net.queries)]) * net.head).sum(-1)
+    plain = [head(summary(value, token.here)) for head, value, token in zip(net.summaries, values, tokens, strict=True)]
+    return asked + torch.stack(plain).sum(0) + net.bias
+
+
+def test_the_shipped_weights_judge_to_the_last_bit_as_ever() -> None:
+    net = read(str(locate(MODELS.fusion).weights)).eval()
+    assert isinstance(net, AttentionNet)
+    windows = batch([torch.from_numpy(array) for array in example(net.cfg).arrays()])
+    with torch.inference_mode():
+        assert torch.equal(net(windows), as_ever(net, windows))
 
 
 def highest(fusion: Fusion, track: Track, tokens: Tokens, modality: Modality) -> dict[str, float]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 from typing import get_args
@@ -9,13 +11,16 @@ import numpy as np
 import pytest
 import torch
 
-from monitor import inference
+from monitor import anomaly, inference, traits
 from monitor.align import Window
 from monitor.fusion import EXPLAIN_FROM, KINDS, KNOWN_BY, LIMITS, Fusion, FusionConfig, Kind, OpenVinoFusion, collate, shapley
-from monitor.fusionnet import AttentionNet, Judging, TorchFusion, batch, example, network
-from monitor.messages import Embedding, Modality, pack
+from monitor.fusionnet import AttentionNet, FusionNet, Judging, TorchFusion, batch, example, network
+from monitor.fusionparts import Batch
+from monitor.messages import Embedding, Modality, Sighting, pack
 
 SMALL = FusionConfig(motion=6, picture=10, sound=8, text=5, width=16, heads=2)
+BUSY = msgspec.structs.replace(SMALL, things=traits.NUMBERS, joint=7, known_by={**KNOWN_BY, anomaly.KIND: tuple(Modality)})
+"""With everything that a network may have."""
 WIDTHS = {Modality.PICTURE: 10, Modality.SOUND: 8, Modality.TEXT: 5}
 
 
@@ -66,7 +71,7 @@ def in_torch(net: AttentionNet) -> Fusion:
 @pytest.fixture(scope="module")
 def converted(tmp_path_factory: pytest.TempPathFactory) -> Fusion:
     path = tmp_path_factory.mktemp("fusion") / "model.xml"
-    examples = [torch.from_numpy(array) for array in example(SMALL)]
+    examples = [torch.from_numpy(array) for array in example(SMALL).arrays()]
     inference.save(inference.convert(Judging(untrained()), examples, free=2), path)
     return Fusion(OpenVinoFusion(path, 1), SMALL, "test", together=False)
 
@@ -196,7 +201,7 @@ def test_every_way_to_fuse_runs_in_openvino(kind: Kind, tmp_path: Path) -> None:
     torch.manual_seed(1)
     net = network(msgspec.structs.replace(SMALL, kind=kind)).eval()
     inputs = collate([window(4, 3, 1), window(2, 0, 0)], net.cfg)
-    graph = inference.convert(Judging(net), [torch.from_numpy(array) for array in example(net.cfg)], free=2)
+    graph = inference.convert(Judging(net), [torch.from_numpy(array) for array in example(net.cfg).arrays()], free=2)
     path = tmp_path / "network.xml"
     inference.save(graph, path)
     np.testing.assert_allclose(OpenVinoFusion(path, 1)(inputs), TorchFusion(net, "cpu")(inputs), atol=1e-5)
@@ -213,9 +218,121 @@ def test_weights_may_judge_other_kinds() -> None:
 
 
 def test_no_token_that_is_padding_gets_a_gradient() -> None:
-    read = batch([torch.from_numpy(array) for array in collate([window(4, 4, 1), window(1, 0, 0)], SMALL)])
+    read = batch([torch.from_numpy(array) for array in collate([window(4, 4, 1), window(1, 0, 0)], SMALL).arrays()])
     read.sounds.values.requires_grad_()
     AttentionNet(SMALL).eval()(read).sum().backward()
     assert read.sounds.values.grad is not None
     assert not read.sounds.values.grad[1].any()
     assert read.sounds.values.grad[0].any()
+
+
+def person(speed: float, left: float = 0.1) -> Sighting:
+    return Sighting(label="person", confidence=0.9, box=(left, 0.2, left + 0.1, 0.8), speed=speed, dwell_s=1.0)
+
+
+def crowd(count: int, speed: float = 0.1, pictures: int = 4, until: float = 100.0) -> Window:
+    """A window whose pictures show so many people each."""
+    bare = window(pictures, 3, 1, until=until)
+    things = tuple(person(speed, 0.05 * n) for n in range(count))
+    return replace(bare, pictures=tuple(msgspec.structs.replace(item, things=things) for item in bare.pictures))
+
+
+def busy(kind: Kind) -> FusionNet:
+    torch.manual_seed(1)
+    return network(msgspec.structs.replace(BUSY, kind=kind)).eval()
+
+
+def tensors(windows: Sequence[Window], cfg: FusionConfig = BUSY) -> Batch:
+    return batch([torch.from_numpy(array) for array in collate(windows, cfg).arrays()])
+
+
+def test_people_of_the_newest_pictures_are_tokens_with_their_pictures_age() -> None:
+    inputs = collate([crowd(3), crowd(20, pictures=12), window(4), window(0, 3, 0)], BUSY)
+    assert inputs.things is not None
+    assert inputs.thing_ages is not None
+    assert inputs.things_here is not None
+    assert inputs.things_here.sum(1).tolist() == [12, traits.MOST * traits.PICTURES, 0, 0]
+    assert inputs.thing_ages[0, :12].tolist() == [2, 2, 2, 1.5, 1.5, 1.5, 1, 1, 1, 0.5, 0.5, 0.5]
+    assert float(inputs.thing_ages[1].max()) == traits.PICTURES / 2
+    assert collate([crowd(3)], SMALL).things is None
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_people_are_read_with_the_pictures_alone(kind: Kind) -> None:
+    read = TorchFusion(busy(kind), "cpu")
+    still, running = collate([crowd(2, 0.0)], BUSY), collate([crowd(2, 2.0)], BUSY)
+    assert not np.allclose(read(still), read(running))
+    unseen = np.array([[False, True, True]])
+    assert np.array_equal(read(still.only(unseen)), read(running.only(unseen)))
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_people_of_later_pictures_and_padding_are_not_read(kind: Kind) -> None:
+    read, known = TorchFusion(busy(kind), "cpu"), crowd(2)
+    later = msgspec.structs.replace(embedding(Modality.PICTURE, known.until), things=(person(9.0),))
+    told = replace(known, pictures=(*known.pictures, later))
+    np.testing.assert_array_equal(read(collate([told], BUSY)), read(collate([known], BUSY)))
+    together = read(collate([known, crowd(8, pictures=8)], BUSY))[0]
+    np.testing.assert_allclose(together, read(collate([known], BUSY))[0], atol=1e-5)
+    padded = collate([known, crowd(8, pictures=8)], BUSY)
+    assert padded.things is not None
+    padded.things[0, 8:] = 5.0
+    np.testing.assert_array_equal(read(padded)[0], together)
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_a_network_with_all_heads_runs_in_openvino_and_stays_small(kind: Kind, tmp_path: Path) -> None:
+    net, path = busy(kind), tmp_path / "network.xml"
+    inference.save(inference.convert(Judging(net), [torch.from_numpy(array) for array in example(net.cfg).arrays()], free=2), path)
+    read = OpenVinoFusion(path, 1)
+    for inputs in (
+        collate([crowd(4), window(2, 0, 1)], net.cfg),
+        collate([window(0, 2, 0)], net.cfg),
+        collate([crowd(8, pictures=9)], net.cfg),
+    ):
+        np.testing.assert_allclose(read(inputs), TorchFusion(net, "cpu")(inputs), atol=1e-5)
+    large = FusionConfig(motion=32, flow=21, all_layers=3900, things=traits.NUMBERS, joint=64, kind=kind, known_by=BUSY.known_by)
+    assert sum(parameter.numel() for parameter in network(large).parameters()) < 2_000_000
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_what_there_is_has_a_direction_in_the_joint_space(kind: Kind) -> None:
+    net = busy(kind)
+    asked = tensors([crowd(2), window(0, 3, 0), window()])
+    placed, told = net.embed(asked), net.embed_text(torch.randn(5, SMALL.text))
+    assert placed.shape == (3, 3, 7)
+    assert told.shape == (5, 7)
+    torch.testing.assert_close(placed.norm(dim=-1), torch.tensor([[1.0, 1, 1], [0, 1, 0], [0, 0, 0]]))
+    torch.testing.assert_close(told.norm(dim=-1), torch.ones(5))
+    logits, again = net.both(asked)
+    assert torch.equal(logits, net(asked))
+    assert torch.equal(again, placed)
+    with pytest.raises(ValueError, match="no joint space"):
+        untrained().embed(asked)
+
+
+def test_an_anomaly_is_judged_by_whatever_is_there() -> None:
+    column = BUSY.kinds.index(anomaly.KIND)
+    assert anomaly.KIND not in BUSY.incidents
+    said = TorchFusion(busy("attention"), "cpu")(collate([window(2), window(0, 2), window(0, 0, 1), window()], BUSY))
+    assert (said[:3, column] > 0).all()
+    assert said[3, column] == 0
+
+
+BEFORE: dict[Kind, float] = {
+    "attention": 358.9665707989843,
+    "bottleneck": 490.4965397302367,
+    "concat": 60.844828267428966,
+    "late": 61.603583988253376,
+}
+"""What all weights of the networks that a seed made came to before there were people, things and captions."""
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_without_people_and_captions_a_network_is_what_it_was(kind: Kind) -> None:
+    """No weights more, the same draws at its making, and the same inputs: weights made before are read as they were."""
+    torch.manual_seed(2)
+    net = network(msgspec.structs.replace(SMALL, kind=kind))
+    assert not [name for name in net.state_dict() if "things" in name or name.startswith("joint")]
+    assert len(example(net.cfg).arrays()) == 10
+    assert float(sum(value.double().sum() for value in net.state_dict().values())) == pytest.approx(BEFORE[kind], abs=1e-9)

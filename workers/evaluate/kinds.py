@@ -1,7 +1,10 @@
 """`scenewatch eval fusion-kinds`: the four ways to fuse, taught alike on composed streams and judged on others, in one table.
 
 All of the train split's clips teach (these networks are thrown away), val calibrates, and the test split's streams judge. `ap_*` is the
-average precision of "an incident is on" over windows, by a leaky noisy-or of the network's kinds alone: no other head helps it.
+average precision of "an incident is on" over windows, by a leaky noisy-or of the network's kinds alone: no other head helps it; `ap_head`
+is that of the network's own head for any incident. `joint_map` is the mean over kinds of the average precision of windows ranked by how
+near what carries a kind lies to its captions in the joint space, `joint_map_reworded` by captions that taught nothing; by chance it would
+be `joint_chance`.
 """
 
 from __future__ import annotations
@@ -15,10 +18,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from monitor.anomaly import Anomaly
+from monitor import anomaly
 from monitor.fusion import FusionConfig, Kind
 from monitor.fusionnet import FusionNet
 from monitor.hearing import sound_encoder
+from monitor.language import text_encoder
 from monitor.messages import Modality
 from workers.composing import fitting, prepare
 from workers.composing.films import Order
@@ -27,15 +31,19 @@ from workers.evaluate import Task
 from workers.evaluate.incidents import MINUTES, SEED, SETS
 from workers.evaluate.interval import with_interval
 from workers.training import streamed
+from workers.training.captions import Captions, captions
+from workers.training.contrast import ENOUGH
 from workers.training.figures import average_precision, calibration_error
+from workers.training.fit import Recipe
 from workers.training.mixing import Taught, config_of, natural
-from workers.training.streams import KNOWN_BY, Stream, stream
+from workers.training.streams import Stream, stream
 
 ROUNDS: Final = 200
 STREAMS: Final = 3
 """Composed streams that teach each network, beside sound by itself."""
+FUSED: Final = "fused"
 VIEWS: Final[Mapping[str, tuple[Modality, ...]]] = {
-    "fused": tuple(Modality),
+    FUSED: tuple(Modality),
     "picture": (Modality.PICTURE,),
     "sound": (Modality.SOUND,),
     "text": (Modality.TEXT,),
@@ -52,30 +60,45 @@ def fusion_kinds(task: Task) -> dict[str, float]:
     extent, what = streamed.Extent(streams=STREAMS), streamed.SETS["research"]
     taught = streamed.gathered(task.data, task.config, extent, what)
     val = streamed.held(task.data, task.config, extent, what)
-    test = _test(task)
+    test = _test(task, tuple(what.known_by))
+    reworded = captions(text_encoder(task.config.models), tuple(what.known_by), teach=False)
     figures: dict[str, float] = {"streams": float(len(test))}
     for kind in get_args(Kind):
         cfg = msgspec.structs.replace(config_of(taught, sound_encoder(task.config.models).width), kind=kind)
-        figures |= {f"{kind}_{name}": value for name, value in judged(cfg, taught, val, test).items()}
+        figures |= {f"{kind}_{name}": value for name, value in judged(cfg, taught, val, test, reworded).items()}
     return figures
 
 
-def _test(task: Task) -> list[Stream]:
+def _test(task: Task, kinds: tuple[str, ...]) -> list[Stream]:
     order = Order(data=task.data, out=Path(), split=Split.TEST, seed=SEED, minutes=MINUTES, streams=SETS[task.of or SMALL])
     ready = prepare.ready(order, task.config)
-    return [stream(truth, items, task.config, tuple(KNOWN_BY)) for truth, items in prepare.streams(ready, task.config)]
+    return [stream(truth, items, task.config, kinds) for truth, items in prepare.streams(ready, task.config)]
 
 
-def judged(cfg: FusionConfig, taught: Taught, val: Sequence[Stream], test: Sequence[Stream]) -> dict[str, float]:
-    """One network: taught, calibrated on val, judged on test with all modalities and with only some of them."""
-    net = streamed.teach(taught, cfg, streamed.RECIPE, 0)
+def judged(
+    cfg: FusionConfig,
+    taught: Taught,
+    val: Sequence[Stream],
+    test: Sequence[Stream],
+    reworded: Captions | None = None,
+    recipe: Recipe = streamed.RECIPE,
+) -> dict[str, float]:
+    """One network: taught, calibrated on val, judged on test with all modalities and with only some of them, and by captions."""
+    net = streamed.teach(taught, cfg, recipe, 0)
     streamed.calibrate(net, val, taught)
     truth = np.concatenate([each.on[each.sure] for each in val])
-    anomaly = fitting.combined(cfg.kinds, probabilities(net, val, taught, tuple(Modality)), truth, cfg.kind)
+    combined = fitting.combined(cfg.incidents, incidents(net, probabilities(net, val, taught, tuple(Modality))), truth, cfg.kind)
     figures: dict[str, float] = {"parameters": float(sum(parameter.numel() for parameter in net.parameters()))}
     for view, shown in VIEWS.items():
-        figures |= _of(view, anomaly, probabilities(net, test, taught, shown), test)
+        said = probabilities(net, test, taught, shown)
+        figures |= _of(view, combined(cfg.incidents, incidents(net, said)), test)
+        if view == FUSED and anomaly.KIND in cfg.kinds:
+            figures |= _of("head", said[:, cfg.kinds.index(anomaly.KIND)], test)
     figures["map"] = streamed.judged(net, test, taught, "test")["test_map"]
+    if cfg.joint and taught.captions is not None:
+        figures |= by_captions(net, test, taught, taught.captions, "joint")
+        if reworded is not None:
+            figures["joint_map_reworded"] = by_captions(net, test, taught, reworded, "joint")["joint_map"]
     return figures
 
 
@@ -86,9 +109,48 @@ def probabilities(net: FusionNet, streams: Sequence[Stream], taught: Taught, sho
     return np.concatenate(said).astype(np.float64)
 
 
-def _of(view: str, anomaly: Anomaly, given: Numbers, streams: Sequence[Stream]) -> dict[str, float]:
+def incidents(net: FusionNet, said: Numbers) -> Numbers:
+    """Of all kinds' probabilities [n, K] those that are one kind by itself."""
+    return said[:, [net.cfg.kinds.index(kind) for kind in net.cfg.incidents]]
+
+
+def by_captions(net: FusionNet, streams: Sequence[Stream], taught: Taught, told: Captions, prefix: str) -> dict[str, float]:
+    """Windows ranked by how near what carries a kind lies to its captions: mean average precision over kinds, and chance.
+
+    A kind's captions count as their mean direction (Radford et al. 2021 ensemble prompts so). Windows that hold too little of a kind to
+    say whether it is on, or nothing of what carries it, are left out.
+    """
+    windows = [natural(each, taught) for each in streams]
+    with torch.inference_mode():
+        placed = torch.cat([net.embed(each.batch) for each in windows])  # [n, 3, J]
+        wanted = torch.nn.functional.normalize(told.of.T @ net.embed_text(told.vectors), dim=-1)  # [K+1, J]
+        near = (placed @ wanted.T).numpy()  # [n, 3, K+1]
+    overlaps = torch.cat([each.overlaps for each in windows if each.overlaps is not None]).numpy()
+    present = torch.cat([each.batch.present() for each in windows]).numpy()
+    ranked = [
+        (on[clear], near[clear, m, k])
+        for k, modalities in enumerate(taught.known_by.values())
+        for m, modality in enumerate(Modality)
+        if modality in modalities and told.of[:, k].any()
+        for on, clear in [_on(overlaps[:, m, k], present[:, m])]
+        if on[clear].any()
+    ]
+    found = [average_precision(truth, said) for truth, said in ranked]
+    return {f"{prefix}_map": _mean(found), f"{prefix}_chance": _mean([float(truth.mean()) for truth, _ in ranked])}
+
+
+def _on(seconds: npt.NDArray[np.float32], present: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Whether a modality carries a kind in each window [n], and whether that can be said."""
+    on = seconds >= ENOUGH
+    return on, present & (on | (seconds == 0))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else 0.0
+
+
+def _of(view: str, said: Numbers, streams: Sequence[Stream]) -> dict[str, float]:
     truth = np.concatenate([each.on[each.sure] for each in streams])
-    said = anomaly(anomaly.kinds, given)
     groups = [each.name for each in streams for _ in range(int(each.sure.sum()))]
     figures = with_interval(f"ap_{view}", lambda rows: average_precision(truth[rows], said[rows]), groups, rounds=ROUNDS)
-    return figures | ({"ece": calibration_error(truth, said)} if view == "fused" else {})
+    return figures | ({"ece": calibration_error(truth, said)} if view == FUSED else {})

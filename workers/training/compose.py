@@ -15,12 +15,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from monitor import fusionparts
+from monitor import fusionparts, traits
 from monitor.fusion import KINDS, KNOWN_BY
 from monitor.fusionnet import knowable
 from monitor.fusionparts import Batch
 from monitor.messages import Modality
 from workers.training.bank import Bank, Tokens, Track
+from workers.training.captions import Captions
 
 WINDOW_S: Final = 4.0
 HOP_S: Final = 0.5
@@ -49,6 +50,8 @@ class Banks:
     """The kinds of incident that their spans name, and what each is known by."""
     heard: tuple[tuple[str, float], ...] = HEARD
     """What a window's sound is picked for, and how often."""
+    things: bool = False
+    """Whether people and things of pictures are read."""
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -65,6 +68,28 @@ class Examples:
     """float32 [B, K]: 1 where the window holds the kind."""
     counts: torch.Tensor
     """float32 [B, K]: 0 where that can't be known or isn't clear."""
+    overlaps: torch.Tensor | None = None
+    """float32 [B, 3, K]: seconds of each kind that each modality carries."""
+    captions: Captions | None = None
+    """What the joint space lays the windows beside; None where it is not taught."""
+
+    def to(self, device: torch.device) -> Examples:
+        """The same elsewhere."""
+        return Examples(
+            self.batch.map(lambda tensor: tensor.to(device)),
+            self.labels.to(device),
+            self.counts.to(device),
+            None if self.overlaps is None else self.overlaps.to(device),
+            None if self.captions is None else self.captions.to(device),
+        )
+
+
+class Things(NamedTuple):
+    """People and things of a window's pictures."""
+
+    values: Numbers
+    """[n, `monitor.traits.NUMBERS`]."""
+    ages: Numbers
 
 
 class Part(NamedTuple):
@@ -74,6 +99,8 @@ class Part(NamedTuple):
     ages: Numbers
     overlap: Numbers
     """Seconds of each kind [K]."""
+    things: Things | None = None
+    """Of pictures; None where nobody looked for any."""
 
 
 class Composer:
@@ -172,19 +199,29 @@ def examples(pictures: Sequence[Part | None], sounds: Sequence[Part | None], tex
     tokens = [
         _tokens(items, bank.values.shape[1]) for items, bank in ((pictures, banks.pictures), (sounds, banks.sounds), (texts, banks.texts))
     ]
-    batch = Batch(tokens[0], torch.from_numpy(motion), tokens[1], tokens[2])
+    batch = Batch(tokens[0], torch.from_numpy(motion), tokens[1], tokens[2], _things(pictures) if banks.things else None)
     nothing = np.zeros(len(banks.kinds), np.float32)
-    overlap = torch.zeros(len(pictures), len(nothing))
-    for items in (pictures, sounds, texts):
-        overlap += torch.from_numpy(np.stack([item.overlap if item else nothing for item in items]))
+    carried = [[item.overlap if item else nothing for item in items] for items in (pictures, sounds, texts)]
+    overlaps = torch.from_numpy(np.array(carried, np.float32)).transpose(0, 1)  # [B, 3, K]
+    overlap = overlaps.amax(1)  # seen and heard at once is not longer
     clear = (overlap == 0) | (overlap >= SURE_S - 1e-3)
-    return Examples(batch, (overlap >= SURE_S - 1e-3).float(), knowable(batch, banks.known_by) * clear)
+    return Examples(batch, (overlap >= SURE_S - 1e-3).float(), knowable(batch, banks.known_by) * clear, overlaps)
+
+
+def _things(pictures: Sequence[Part | None]) -> fusionparts.Tokens:
+    held = [item.things if item else None for item in pictures]
+    return _shaped([each and each.values for each in held], [each and each.ages for each in held], traits.NUMBERS)
 
 
 def _tokens(items: Sequence[Part | None], features: int) -> fusionparts.Tokens:
-    values = _padded([item and item.tokens.values for item in items], features, 0.0)
-    ages = _padded([item and item.ages[:, None] for item in items], 1, 0.0)[..., 0]
-    counts = np.array([len(item.ages) if item else 0 for item in items])
+    return _shaped([item and item.tokens.values for item in items], [item and item.ages for item in items], features)
+
+
+def _shaped(rows: Sequence[Numbers | None], since: Sequence[Numbers | None], features: int) -> fusionparts.Tokens:
+    """Tokens [n, features] and their ages [n] of each window, padded."""
+    values = _padded(rows, features, 0.0)
+    ages = _padded([None if each is None else each[:, None] for each in since], 1, 0.0)[..., 0]
+    counts = np.array([0 if each is None else len(each) for each in since])
     here = np.arange(values.shape[1]) < counts[:, None]
     return fusionparts.Tokens(torch.from_numpy(values), torch.from_numpy(ages.copy()), torch.from_numpy(here))
 

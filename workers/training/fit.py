@@ -19,6 +19,7 @@ from monitor.fusionparts import Projection, Standard, movement
 from workers.training.bank import Bank
 from workers.training.checkpoint import Checkpoint, Curves, State
 from workers.training.compose import Banks, Composer, Examples
+from workers.training.contrast import contrast
 from workers.training.heeded import Heeded, Heeding
 
 Progress = Callable[[Iterable[Any], str, int], Iterable[Any]]
@@ -38,6 +39,8 @@ class Recipe:
     """Lin et al. 2017 (arXiv 1708.02002): 0 is plain cross-entropy."""
     weighted: bool = False
     """Each kind's windows with it count as much as those without."""
+    joint: float = 0.0
+    """Weight of the joint space's contrastive loss (`workers.training.contrast`) beside the kinds' cross-entropy; 0: it is not taught."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +109,15 @@ def learn(
         for group in optimiser.param_groups:
             group["lr"] = recipe.rate * _pace(step, recipe)
         optimiser.zero_grad()
-        taught = _to(composer.draw(recipe.batch), device)
+        taught = composer.draw(recipe.batch).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            wrong = loss(net, taught, recipe)
-        wrong.backward()  # type: ignore[no-untyped-call]
+            lost = loss(net, taught, recipe)
+        lost.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimiser.step()
         averaged.update_parameters(net)
         state.step = step + 1
-        state.curves.taught.append(float(wrong.detach()))
+        state.curves.taught.append(float(lost.detach()))
         if watch and state.step % watch.every == 0 and _look(state, watch, device):
             break
         if checkpoint and state.step % checkpoint.every == 0:
@@ -126,17 +129,13 @@ def learn(
     return kept.eval()
 
 
-def _to(examples: Examples, device: torch.device) -> Examples:
-    return Examples(examples.batch.map(lambda tensor: tensor.to(device)), examples.labels.to(device), examples.counts.to(device))
-
-
 @torch.no_grad()
 def _look(state: State, watch: Watch, device: torch.device) -> bool:
     """Judge the averaged weights by the held-out windows, keep them if they are the best so far, and say whether to stop."""
     module = cast("FusionNet", state.averaged.module)
     module.eval()
     state.curves.looks.append(state.step)
-    state.curves.held_out.append(float(loss(module, _to(watch.examples, device), Recipe())))
+    state.curves.held_out.append(float(loss(module, watch.examples.to(device), Recipe())))
     module.train()
     best = state.curves.held_out.index(min(state.curves.held_out))
     if best == len(state.curves.held_out) - 1:
@@ -145,8 +144,18 @@ def _look(state: State, watch: Watch, device: torch.device) -> bool:
 
 
 def loss(net: FusionNet, examples: Examples, recipe: Recipe) -> torch.Tensor:
-    """Binary cross-entropy over the kinds that count in each window; focal or weighted where the recipe says so."""
-    said = net(examples.batch).float()  # [B, K]
+    """What the recipe makes of the heads' losses: the kinds', and the joint space's if that is taught."""
+    if not recipe.joint or examples.captions is None or examples.overlaps is None:
+        return wrong(net(examples.batch), examples, recipe)
+    said, placed = net.both(examples.batch)
+    told, scale = net.embed_text(examples.captions.vectors), net.space().scale()
+    apart = contrast(placed, told, examples.captions, examples.overlaps, examples.batch.present(), scale)
+    return wrong(said, examples, recipe) + recipe.joint * apart
+
+
+def wrong(logits: torch.Tensor, examples: Examples, recipe: Recipe) -> torch.Tensor:
+    """Binary cross-entropy of logits [B, K] over the kinds that count in each window; focal or weighted where the recipe says so."""
+    said = logits.float()  # [B, K]
     each = F.binary_cross_entropy_with_logits(said, examples.labels, reduction="none")  # [B, K]
     counts = examples.counts
     if recipe.focal:

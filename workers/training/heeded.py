@@ -178,7 +178,9 @@ def joined(first: Examples, second: Examples) -> Examples:
 
 
 def _joined(first: Any, second: Any) -> Any:
-    """Tokens padded with nothing, tensors with NaN."""
+    """Tokens padded with nothing, tensors with NaN; of what is in neither there is nothing."""
+    if first is None:
+        return None
     if isinstance(first, torch.Tensor):
         return _stacked(first, second, math.nan)
     return fusionparts.Tokens(*(_stacked(a, b) for a, b in zip(first, second, strict=True)))

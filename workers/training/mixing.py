@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 import torch
 
+from monitor import anomaly, traits
 from monitor.flowfield import FLOW
 from monitor.fusion import FusionConfig
 from monitor.fusionnet import FusionNet
@@ -17,6 +18,7 @@ from monitor.messages import Modality
 from monitor.motion import MOTION
 from workers.composing.plan import pick
 from workers.training.bank import Bank, Tokens
+from workers.training.captions import Captions
 from workers.training.compose import SURE_S, WINDOW_S, Banks, Examples, Part, examples
 from workers.training.fit import measure
 from workers.training.streams import Stream
@@ -29,6 +31,13 @@ INCIDENT: Final[Mapping[Modality, float]] = {Modality.PICTURE: 0.4, Modality.SOU
 """How often a part is picked for an incident, each kind alike."""
 WRITTEN: Final = 0.5
 """Share of the texts that are sentences as they are written, not as they were recognised."""
+
+UNSEEN: Final = 0.3
+"""Share of the pictures' windows whose people and things are not shown: where nobody looks for them, it must do without."""
+JOINT: Final = 64
+"""J, the width of the joint space."""
+EVEN: Final = 0.1
+"""The least deviation that a number of people and things is brought to: one that hardly ever changed must not count for much."""
 
 Place = tuple[int, int]
 """Which stream, and which of its windows."""
@@ -44,6 +53,13 @@ class Taught:
     picture: int
     sound: int
     text: int
+    captions: Captions | None = None
+    """What the joint space is taught by; without them there is none."""
+
+    @property
+    def things(self) -> bool:
+        """Whether anybody looked for people and things."""
+        return any(lane.things is not None for each in self.streams for lane in each.lanes.values())
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -54,7 +70,7 @@ class Taught:
     def banks(self) -> Banks:
         """Banks without anything in them, of the right widths."""
         pictures, sounds, texts = (_empty(width, m) for width, m in ((self.picture, MOTION + FLOW), (self.sound, 0), (self.text, 0)))
-        return Banks(pictures, sounds, texts, known_by=dict(self.known_by))
+        return Banks(pictures, sounds, texts, known_by=dict(self.known_by), things=self.things)
 
 
 def _empty(width: int, motion: int) -> Bank:
@@ -75,14 +91,15 @@ class Mixer:
                     if len(rows):
                         self._every[modality].append((number, window))
                         for k in np.flatnonzero(lane.overlap[window] >= SURE_S - 1e-3).tolist():
-                            self._of[modality].setdefault(taught.kinds[k], []).append((number, window))
+                            if taught.kinds[k] != anomaly.KIND:
+                                self._of[modality].setdefault(taught.kinds[k], []).append((number, window))
         self._whole = [place for place in self._every[Modality.SOUND] if Modality.PICTURE in taught.streams[place[0]].lanes]
 
     def draw(self, size: int) -> Examples:
         """As many windows."""
         drawn = [self._window() for _ in range(size)]
         pictures, sounds, texts = zip(*drawn, strict=True)
-        return examples(pictures, sounds, texts, self._banks)
+        return replace(examples(pictures, sounds, texts, self._banks), captions=self._taught.captions)
 
     def _window(self) -> list[Part | None]:
         there = {modality: self.rng.random() < PRESENT[modality] for modality in Modality}
@@ -108,14 +125,17 @@ class Mixer:
         return self._part(modality, self._place(modality))
 
     def _part(self, modality: Modality, place: Place) -> Part | None:
-        return self._taught.streams[place[0]].part(modality, place[1])
+        part = self._taught.streams[place[0]].part(modality, place[1])
+        return part if part is None or part.things is None or self.rng.random() >= UNSEEN else part._replace(things=None)
 
     def _written(self) -> Part:
         """A sentence, said some time ago."""
         bank, wanted = self._taught.sentences, self.rng.random() < INCIDENT[Modality.TEXT]
         track = pick([track for track in bank.tracks if bool(track.spans) == wanted], self.rng)
         overlap = np.zeros(len(self._taught.kinds), np.float32)
-        overlap[self._taught.kinds.index("distress")] = WINDOW_S * bool(track.spans)
+        for kind in ("distress", anomaly.KIND):
+            if kind in self._taught.known_by:
+                overlap[self._taught.kinds.index(kind)] = WINDOW_S * bool(track.spans)
         ages = np.array([self.rng.uniform(0.3, 8.0)], np.float32)
         return Part(Tokens(-ages, bank.tokens(track).values), ages, overlap)
 
@@ -144,6 +164,10 @@ def standardised(net: FusionNet, taught: Taught) -> FusionNet:
     elif isinstance(net.sounds, Projection):
         measure(net.sounds.standard, sounds[:, : net.cfg.sound])
     measure(net.texts.standard, texts)
+    things = [row for lane in seen for row in lane.things or () if len(row)]
+    if net.things is not None and len(things) > 1:
+        measure(net.things.project.standard, torch.from_numpy(np.concatenate(things)))
+        net.things.project.standard.deviation.clamp_(min=EVEN)
     return net
 
 
@@ -157,4 +181,6 @@ def config_of(taught: Taught, last: int) -> FusionConfig:
         all_layers=taught.sound - last,
         text=taught.text,
         known_by=dict(taught.known_by),
+        things=traits.NUMBERS if taught.things else 0,
+        joint=0 if taught.captions is None else JOINT,
     )

@@ -59,8 +59,8 @@ class Training(Section):
 
     @property
     def recipe(self) -> Recipe:
-        """Its part that `fit` reads."""
-        return Recipe(**{name: getattr(self, name) for name in Recipe.__dataclass_fields__})
+        """Its part that `fit` reads; what it teaches has no captions."""
+        return Recipe(**{name: getattr(self, name) for name in Recipe.__dataclass_fields__ if name in type(self).model_fields})
 
     @model_validator(mode="after")
     def _in_order(self) -> Training:

@@ -34,12 +34,13 @@ from workers.composing import fitting, prepare
 from workers.composing.films import Order
 from workers.composing.sources import Split, sources
 from workers.training.bank import Bank
+from workers.training.captions import captions
 from workers.training.card import Card, Source, save
 from workers.training.checkpoint import Curves
 from workers.training.figures import average_precision, calibration_error, platt
 from workers.training.fit import Recipe, learn, logits
 from workers.training.mixing import Mixer, Taught, config_of, natural, standardised
-from workers.training.streams import KNOWN_BY, UNTAUGHT, Stream, heard_bank, heard_stream, stream
+from workers.training.streams import ANY, KNOWN_BY, UNTAUGHT, Stream, heard_bank, heard_stream, stream
 from workers.training.texts import text_bank
 
 FEATURES_SEED: Final = 0
@@ -63,7 +64,11 @@ LIMITS: Final = (
     "fight: by how pictures move, of surveillance clips of two seconds that streams are cut from.",
     "Streams were composed: their incidents follow each other more often than in life, and what is seen, heard and said is independent.",
     "It reads dense flow where it is measured (capture.flow: true) and every layer of the sound encoder (models.tone: true).",
+    "anomaly: any incident, by one head; monitor.anomaly's probability, which is made of the other kinds', does not read it.",
+    "Its joint space lies beside a few captions a kind: it tells those kinds apart, and knows no others.",
 )
+READS_THINGS: Final = "People and things are read where somebody looks for them (models.objects); a third of what taught it had none."
+READS_NO_THINGS: Final = "It reads no people and things: nobody looked for any in what taught it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +87,7 @@ SETS: Final[Mapping[str, Set]] = {
     "research": Set(
         name="fusion-research",
         shippable=False,
-        known_by=KNOWN_BY,
+        known_by={**KNOWN_BY, **ANY},
         licence="research only, non-commercial: see data and fusion-research.NOTICE",
         limits=(
             "Not for commercial use: part of the data is licensed for non-commercial use, or states no licence (see data).",
@@ -94,7 +99,7 @@ SETS: Final[Mapping[str, Set]] = {
     "streams": Set(
         name="fusion-streams",
         shippable=True,
-        known_by={kind: by for kind, by in KNOWN_BY.items() if kind not in UNTAUGHT},
+        known_by={kind: by for kind, by in {**KNOWN_BY, **ANY}.items() if kind not in UNTAUGHT},
         licence="Apache-2.0",
         limits=(
             "aggression: acted anger in German; fire and crying: from the 16 recordings of each that the train split has.",
@@ -123,7 +128,7 @@ class Extent:
         return 4 * self.streams
 
 
-RECIPE: Final = Recipe(steps=400, batch=64, rate=1e-3, decay=0.3, average=0.98, warm_up=40)
+RECIPE: Final = Recipe(steps=400, batch=64, rate=1e-3, decay=0.3, average=0.98, warm_up=40, joint=0.1)
 
 
 def train(
@@ -167,9 +172,11 @@ def gathered(data: Path, settings: Config, extent: Extent, what: Set) -> Taught:
     found = sources(data, Split.TRAIN, shippable=what.shippable)
     heard = heard_bank(found, extent.heard, FEATURES_SEED, sound_encoder(settings.models), layers, track)
     alone = [heard_stream(heard, each, tuple(what.known_by)) for each in heard.tracks]
-    sentences = _of_train(text_bank(text_encoder(settings.models), FEATURES_SEED))
-    widths = {modality: films[0].lanes[modality].values.shape[1] for modality in (Modality.PICTURE, Modality.SOUND)}
-    return Taught([*films, *alone], sentences, what.known_by, widths[Modality.PICTURE], widths[Modality.SOUND], sentences.values.shape[1])
+    encoder = text_encoder(settings.models)
+    sentences = _of_train(text_bank(encoder, FEATURES_SEED))
+    picture, sound = (films[0].lanes[modality].values.shape[1] for modality in (Modality.PICTURE, Modality.SOUND))
+    told = captions(encoder, tuple(what.known_by))
+    return Taught([*films, *alone], sentences, what.known_by, picture, sound, sentences.values.shape[1], told)
 
 
 def held(data: Path, settings: Config, extent: Extent, what: Set) -> list[Stream]:
@@ -219,7 +226,10 @@ def calibrate(net: FusionNet, val: Sequence[Stream], taught: Taught) -> None:
 
 
 def judged(net: FusionNet, val: Sequence[Stream], taught: Taught, prefix: str = "val") -> dict[str, float]:
-    """Of each kind that there is, over windows: average precision with all modalities and with what it is known by alone, and ECE."""
+    """Of each kind that there is, over windows: average precision with all modalities and with what it is known by alone, and ECE.
+
+    The mean is over the kinds by themselves, without the anomaly.
+    """
     figures: dict[str, float] = {}
     every = [natural(each, taught) for each in val]
     said = torch.cat([net.probabilities(each.batch) for each in every]).detach().numpy()
@@ -228,12 +238,14 @@ def judged(net: FusionNet, val: Sequence[Stream], taught: Taught, prefix: str = 
         rows = counts[:, k] > 0
         if not truth[rows, k].any():
             continue
-        alone = torch.cat([net.probabilities(natural(each, taught, modalities).batch) for each in val]).detach().numpy()
         figures[f"{prefix}_{kind}_ap"] = average_precision(truth[rows, k], said[rows, k])
-        figures[f"{prefix}_{kind}_alone_ap"] = average_precision(truth[rows, k], alone[rows, k])
+        if kind in net.cfg.incidents:
+            alone = torch.cat([net.probabilities(natural(each, taught, modalities).batch) for each in val]).detach().numpy()
+            figures[f"{prefix}_{kind}_alone_ap"] = average_precision(truth[rows, k], alone[rows, k])
         figures[f"{prefix}_{kind}_ece"] = calibration_error(truth[rows, k], said[rows, k])
         figures[f"{prefix}_{kind}_share"] = float(truth[rows, k].mean())
-    figures[f"{prefix}_map"] = float(np.mean([value for name, value in figures.items() if name.endswith("_ap") and "_alone" not in name]))
+    each = [figures[name] for kind in net.cfg.incidents if (name := f"{prefix}_{kind}_ap") in figures]
+    figures[f"{prefix}_map"] = float(np.mean(each)) if each else 0.0
     return figures
 
 
@@ -250,7 +262,7 @@ def used(data: Path, what: Set) -> list[Source]:
     with (data / "manifest.csv").open(encoding="utf-8", newline="") as file:
         lines = [row for row in csv.DictReader(file) if row["path"] in names]
     counts = Counter((row["path"].rsplit("/", 1)[0] + ": " + row["source"], row["licence"]) for row in lines)
-    ours = [Source(name="sentences.csv of this project", licence="Apache-2.0", recordings=0)]
+    ours = [Source(name=f"{name} of this project", licence="Apache-2.0", recordings=0) for name in ("sentences.csv", "captions.csv")]
     return [*(Source(name=name, licence=licence, recordings=n) for (name, licence), n in sorted(counts.items())), *ours]
 
 
@@ -279,6 +291,6 @@ def card(
         calibrated={kind: [round(value, 6) for value in row] for kind, row in zip(net.cfg.kinds, net.calibration.tolist(), strict=True)},
         validation=VALIDATION,
         data=list(found),
-        limits=what.limits,
+        limits=(*what.limits, READS_THINGS if net.cfg.things else READS_NO_THINGS),
         figures={name: round(value, 4) for name, value in figures.items()},
     )

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from monitor import anomaly, traits
 from monitor.align import Window
 from monitor.config import Config
 from monitor.flowfield import FLOW
@@ -27,7 +28,7 @@ from workers.composing.sources import Sources
 from workers.composing.timeline import Event, Flags, Timeline, labels, overlaps
 from workers.features import Item
 from workers.training.bank import Bank, Span, Tokens, Track, cached, gather, joined
-from workers.training.compose import SURE_S, WINDOW_S, Part
+from workers.training.compose import SURE_S, WINDOW_S, Part, Things
 from workers.training.sounds import PIECE, Progress, Samples, microphone, seconds
 
 KIND_OF: Final[Mapping[str, str]] = {
@@ -47,6 +48,8 @@ KNOWN_BY: Final[dict[str, tuple[Modality, ...]]] = {
     **dict.fromkeys(("fire", "aggression", "crying", "gun_shot", "siren", "scream", "glass_break"), (Modality.SOUND,)),
     "distress": (Modality.TEXT,),
 }
+ANY: Final[dict[str, tuple[Modality, ...]]] = {anomaly.KIND: tuple(Modality)}
+"""One more kind of a network: any incident, be there a kind for it or not."""
 HEARD_S: Final = 120.0
 """Of each piece of sound by itself."""
 MICROPHONE: Final = 0.5
@@ -70,13 +73,17 @@ class Lane:
     """Of each window, which of them it holds."""
     overlap: Numbers
     """Seconds [windows, K] of each kind that this modality carries; as much of a short one counts as SURE_S of a long one."""
+    things: tuple[Numbers, ...] | None = None
+    """Of each picture the people and things [n, `monitor.traits.NUMBERS`]; None where nobody looked for any."""
 
     def part(self, window: int, until: float) -> Part:
         """What a window holds."""
         rows = self.rows[window]
         motion = None if self.motion is None else self.motion[rows].astype(np.float32)
         times = self.times[rows]
-        return Part(Tokens(times, self.values[rows].astype(np.float32), motion), (until - times).astype(np.float32), self.overlap[window])
+        ages = (until - times).astype(np.float32)
+        things = None if self.things is None else Things(*traits.tokens([self.things[row] for row in rows], ages.tolist()))
+        return Part(Tokens(times, self.values[rows].astype(np.float32), motion), ages, self.overlap[window], things)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +122,7 @@ def _lane(modality: Modality, truth: Timeline, final: Sequence[Window], untils: 
         np.stack([_motion(item) for item in every]) if every and modality is Modality.PICTURE else None,
         tuple(np.array([places[id(item)] for item in row], np.intp) for row in held),
         overlap(truth.incidents, untils, modality, kinds),
+        tuple(traits.of(item) for item in every) if any(item.things is not None for item in every) else None,
     )
 
 
@@ -137,14 +145,22 @@ def _motion(item: Embedding) -> npt.NDArray[np.float16]:
 
 
 def overlap(events: Sequence[Event], untils: npt.NDArray[np.float64], modality: Modality, kinds: Sequence[str]) -> Numbers:
-    """Seconds [windows, K] of the incidents that a modality carries, a short one's stretched so that half of it is SURE_S."""
+    """Seconds [windows, K] of the incidents that a modality carries, a short one's stretched so that half of it is SURE_S.
+
+    Of the anomaly, which any incident is, as much as of the one that is there most.
+    """
     found = np.zeros((len(untils), len(kinds)), np.float32)
-    those = [event for event in events if modality in event.modalities and KIND_OF.get(event.kind) in kinds]
+    those = [event for event in events if modality in event.modalities]
     if those:
         shares = overlaps(those, untils, WINDOW_S)
         for event, share in zip(those, shares.T, strict=True):
             stretch = SURE_S / min(SURE_S, max((event.end - event.begin) / 2, 1e-3))
-            found[:, kinds.index(KIND_OF[event.kind])] += (share * stretch).astype(np.float32)
+            seconds = (share * stretch).astype(np.float32)
+            if KIND_OF.get(event.kind) in kinds:
+                found[:, kinds.index(KIND_OF[event.kind])] += seconds
+            if anomaly.KIND in kinds:
+                most = found[:, kinds.index(anomaly.KIND)]
+                np.maximum(most, seconds, out=most)
     return found
 
 
