@@ -59,7 +59,7 @@ class Seconds(NamedTuple):
 
 
 def prosody(sounds: npt.NDArray[np.float32]) -> Floats:
-    """Seconds of sound, float32 [n, samples] at 16 kHz, to [n, NUMBERS]; zeros where no frame has a pitch."""
+    """Seconds of sound, float32 [n, samples] at 16 kHz, to [n, NUMBERS]; zeros where no whole frame has a pitch."""
     return np.stack([_second(samples.astype(np.float64)) for samples in sounds]) if len(sounds) else np.zeros((0, NUMBERS), np.float32)
 
 
@@ -81,8 +81,10 @@ def apart(seconds: Floats) -> Seconds:
 
 
 def _second(samples: Real) -> Floats:
-    measured, voiced = measure(samples)
     found = np.zeros(NUMBERS, np.float32)
+    if len(samples) < FRAME:
+        return found
+    measured, voiced = measure(samples)
     if not voiced.any():
         return found
     spoken = measured[voiced]  # [V, L]

@@ -5,6 +5,8 @@ heads: one on what Whisper's layers hear, one on prosody. Within a corpus each s
 corpus to corpus twice: `uar_cross` with each corpus' features standardised by its own mean and deviation, which needs no labels
 (Schuller et al. 2010, doi:10.1109/T-AFFC.2010.8) and stands for a camera that knows its own voices; `uar_cross_plain` without. What is
 measured of prosody, both decays and how much prosody counts were chosen by a look at these figures: they are development figures.
+Chosen by the speakers of the corpus that teaches alone, prosody would not count at all (`uar` .889, `uar_cross` .669): it costs a
+little among the voices of one corpus, and pays where others are heard.
 """
 
 from __future__ import annotations
