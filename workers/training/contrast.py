@@ -67,7 +67,7 @@ def one_way(similar: Tensor, alike: Tensor, read: Tensor) -> Tensor:
 
     Scaled similarities float32, and bool, [n, m] each. Several positives share: each should have as large a part of the row.
     """
-    shown = similar.masked_fill(~read, -1e4)
+    shown = similar.float().masked_fill(~read, -1e4)  # mixed precision would blur what is near
     surprise = torch.logsumexp(shown, dim=1, keepdim=True) - shown  # [n, m], -log of each column's part
     positives = alike.sum(1)  # [n]
     each = (surprise * alike).sum(1) / positives.clamp(min=1)  # [n]
