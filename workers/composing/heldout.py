@@ -18,15 +18,18 @@ from monitor.config import Config
 from monitor.fusion import Fusion, FusionConfig
 from monitor.fusionnet import FusionNet, TorchFusion, network
 from monitor.hearing import sound_encoder
+from monitor.intent import Intent
 from monitor.language import text_encoder
+from monitor.layers import voice_encoder
 from monitor.models import locate
+from monitor.tone import Tone
 from monitor.vision import picture_encoder
 from workers import build
 from workers.composing.sources import Split
 from workers.composing.timeline import Timeline
-from workers.fuse import Judges
+from workers.fuse import Judges, Network
 from workers.reasons import Beside, Listening, Reasoned
-from workers.training import card
+from workers.training import card, voices
 from workers.training.compose import Banks
 from workers.training.fit import Recipe, fit
 from workers.training.pictures import picture_bank
@@ -52,22 +55,32 @@ CODE: Final = (
 def judges(data: Path, split: Split, timelines: Sequence[Timeline], settings: Config) -> Judges:
     """The fuse stage's judges; where these streams taught the shipped network, with one that their split did not teach.
 
-    A camera's own normality is left out: composed streams are cut from many places, so that nothing is usual in them.
+    So is the head for tone, which their speakers taught; the one for intent never saw the streams' sentences. A camera's own normality
+    is left out: composed streams are cut from many places, so that nothing is usual in them.
     """
     bare = settings.model_copy(update={"normality": settings.normality.model_copy(update={"enabled": False})})
     made = build.judges(bare)
     if isinstance(made, Reasoned):
         made.explain = None  # nobody reads the reasons, and they take longer than judging
         made.anomaly = None  # it is worked out for each view
-    own = settings.models.fusion in OF_TRAIN_ALONE
-    if not own and taught(data, timelines) and isinstance(made.network, Beside):
-        made.network = Beside(
-            [
-                replace(each, fusion=without(data, HELD[split], each.fusion, settings)) if isinstance(each, Listening) else each
-                for each in made.network.networks
-            ]
-        )
+    if split in HELD and taught(data, timelines) and isinstance(made.network, Beside):
+        made.network = Beside([_held(each, data, HELD[split], settings) for each in made.network.networks])
     return made
+
+
+def _held(judge: Network, data: Path, fold: int, settings: Config) -> Network:
+    """One judge, taught without a fold; of fusion networks that no fold of these taught the one that it is."""
+    if isinstance(judge, Listening) and settings.models.fusion not in OF_TRAIN_ALONE:
+        return replace(judge, fusion=without(data, fold, judge.fusion, settings))
+    if isinstance(judge, Tone):
+        return tone_without(data, fold, judge)
+    return replace(judge, tone=tone_without(data, fold, judge.tone)) if isinstance(judge, Intent) else judge
+
+
+def tone_without(data: Path, fold: int, shipped: Tone) -> Tone:
+    """The head for tone without the speakers of a fold; its calibration is the shipped one's, which was cross-validated."""
+    known = voices.known(data, voice_encoder(), 0, track)
+    return Tone(voices.teach(known, frozenset(range(FOLDS)) - {fold}), shipped.calibration, f"{shipped.name} without fold {fold}")
 
 
 def taught(data: Path, timelines: Sequence[Timeline]) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.align import Window
+from monitor.anomaly import KIND as ANOMALY
 from monitor.config import Config
 from monitor.decide import Decider
 from monitor.messages import Modality, Phase, Score
@@ -73,7 +74,8 @@ def judge(
     views = {view: judged(judges, [shown(window, modalities) for window in final]) for view, modalities in shows.items() if view != FUSED}
     whole = [made for made in scores if made.final]
     every = {FUSED: whole, **views}
-    kinds = tuple(sorted({judgement.kind for some in every.values() for made in some for judgement in made.judgements}))
+    told = {judgement.kind for some in every.values() for made in some for judgement in made.judgements}
+    kinds = tuple(sorted(told - {ANOMALY}))  # what a network thinks of all of them is no further kind
     untils = np.array([made.until for made in whole])
     on, counts = labels(timeline.incidents, untils, settings.fusion.window_s)
     return Judged(
@@ -114,7 +116,8 @@ def probabilities(scores: Sequence[Score], kinds: Sequence[str]) -> Numbers:
     found = np.zeros((len(scores), len(kinds)))
     for row, made in enumerate(scores):
         for judgement in made.judgements:
-            found[row, columns[judgement.kind]] = judgement.probability
+            if judgement.kind in columns:
+                found[row, columns[judgement.kind]] = judgement.probability
     return found
 
 

@@ -49,7 +49,8 @@ def train_heads(data: Path, out: Path, seed: int = 0) -> dict[str, float]:
     """Train on the rows that may be shipped, write the heads with their cards to a folder, and return figures of what was held out."""
     layers = voice_encoder()
     banks = voices.voice_banks(data, layers, track)
-    return {**_intent(out, seed), **_tone(banks, layers.name, out, seed), **_heard(data, out, seed)}
+    scenes = voices.scene_bank(data, layers, seed, track)
+    return {**_intent(out, seed), **_tone(banks, scenes, layers.name, out, seed), **_heard(data, out, seed)}
 
 
 def _intent(out: Path, seed: int) -> dict[str, float]:
@@ -79,8 +80,8 @@ def _intent(out: Path, seed: int) -> dict[str, float]:
     return figures
 
 
-def _tone(banks: dict[str, Bank], encoder: str, out: Path, seed: int) -> dict[str, float]:
-    known = voices.windows(list(banks.values()))
+def _tone(banks: dict[str, Bank], scenes: Bank, encoder: str, out: Path, seed: int) -> dict[str, float]:
+    known = voices.windows([*banks.values(), scenes])
     said = voices.held_out(known)
     calibration = voices.calibrate(known, said)
     figures = voices.figures(known, said, calibration)
@@ -93,7 +94,7 @@ def _tone(banks: dict[str, Bank], encoder: str, out: Path, seed: int) -> dict[st
         recipe={"windows": len(known.labels), **voices.recipe()},
         seed=seed,
         calibration={TENSE: calibration},
-        validation="cv_*: four folds, no speaker, reader or ESC-10 fold on both sides; the shipped head was taught on all.",
+        validation="cv_*: windows of recordings and scenes; four folds, no speaker, reader or ESC-10 fold on both sides.",
         data=_sources(Counter({folder: len(bank.tracks) for folder, bank in banks.items()})),
         limits=TONE_LIMITS,
         figures=rounded(figures),

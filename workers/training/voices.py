@@ -1,8 +1,12 @@
-"""Teaching the head that tells a tense voice, another voice, and none: windows of licensed recordings, by speaker."""
+"""Teaching the head that tells a tense voice, another voice, and none: windows of licensed recordings, by speaker.
+
+As they are, and as a camera's microphone hears them: over an ambience, through some microphone, and for a part of the window only.
+Synthetic voices are among the calm ones: they have no feelings, whatever they say.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,18 +16,28 @@ import numpy.typing as npt
 
 from monitor.heads import Head
 from monitor.layers import VoiceEncoder
+from monitor.messages import SOUND_HZ
 from monitor.prosody import POOLED
 from monitor.tone import CALM, CLASSES, NONE, TENSE, pooled
-from workers.training.bank import Bank
+from workers.training.bank import Bank, Tokens, Track, cached, gather
 from workers.training.figures import area_under_roc, average_precision, calibration_error
-from workers.training.layered import Features, layer_bank
+from workers.training.layered import Features, layer_bank, layers_of
 from workers.training.linear import Block, fit_blocks, logistic
-from workers.training.rows import FOLDS, trainable
-from workers.training.sounds import Progress
+from workers.training.rows import ESC_KINDS, FOLDS, Row, sentences, trainable
+from workers.training.sounds import Progress, Recording, made, samples_of, scene
+from workers.training.spoken import TAUGHT, Said, speak
 
 FOLDERS: Final = ("emotion/emodb", "speech/wer", "speech/diarization", "sounds/esc10")
 FELT: Final = frozenset({"emotion:anger", "emotion:angry", "emotion:fear", "emotion:fearful", "emotion:anxiety"})
 """Labels of anger and fear in EmoDB and RAVDESS."""
+SCENES: Final = 120
+"""Of each fold."""
+SPOKEN: Final = 20
+"""Synthetic sentences of each fold."""
+DRAWN: Final[Mapping[str, float]] = {TENSE: 0.3, CALM: 0.4, "": 0.3}
+"""How often an event of a scene is what."""
+ENOUGH_S: Final = 1.0
+"""A window holds a voice from so much of it on; with less it teaches nothing."""
 WINDOW: Final = 4
 """Tokens of a window, a second each."""
 BLOCKS: Final = (
@@ -59,6 +73,54 @@ def voice_banks(data: Path, encoder: VoiceEncoder, progress: Progress) -> dict[s
     return {folder: layer_bank(folder, found, encoder, progress) for folder, found in rows.items() if found}
 
 
+def known(data: Path, encoder: VoiceEncoder, seed: int, progress: Progress) -> Windows:
+    """All windows that teach, out of the cache where they are there."""
+    return windows([*voice_banks(data, encoder, progress).values(), scene_bank(data, encoder, seed, progress)])
+
+
+def scene_bank(data: Path, encoder: VoiceEncoder, seed: int, progress: Progress) -> Bank:
+    """The same recordings in scenes: when somebody speaks, and how, is in the tracks' spans."""
+    rows = [row for folder in FOLDERS for row in trainable(data, folder)]
+    key = [encoder.name, SCENES, SPOKEN, seed, [(row.name, row.path.stat().st_size) for row in rows]]
+    return cached("voices-in-scenes", key, lambda: gather(_scenes(rows, encoder, seed, progress)))
+
+
+def _scenes(rows: Sequence[Row], encoder: VoiceEncoder, seed: int, progress: Progress) -> Iterator[tuple[Track, Tokens]]:
+    rng = np.random.default_rng([seed, 3])
+    recordings = [*map(_recording, rows), *_synthetic(rng), *made(rng)]
+    for number in progress(range(FOLDS * SCENES), "voices in scenes", FOLDS * SCENES):
+        fold = number % FOLDS
+        samples, spans = scene([item for item in recordings if item.row.fold == fold], rng, _pick)
+        yield Track(name=f"voices-{number}", label="scene", group="", fold=fold, variant=1, spans=spans), layers_of(samples, encoder)
+
+
+def _recording(row: Row) -> Recording:
+    kind = label_of(row.name, row.label)
+    species = row.label if row.label.startswith(("sound:", "emotion:")) else "speech"
+    background = kind == NONE and row.label not in ESC_KINDS
+    return Recording(row, "" if kind == NONE else kind, species, background, samples_of(row.path)[: 30 * SOUND_HZ])
+
+
+def _synthetic(rng: np.random.Generator) -> Iterator[Recording]:
+    """Ordinary sentences that a synthesiser says."""
+    ordinary = [line for line in sentences() if line.language == "en" and not line.distress]
+    for fold in range(FOLDS):
+        those = [line for line in ordinary if line.fold == fold][:SPOKEN]
+        said = [Said(text=line.text, language=line.language) for line in those]
+        for line, samples in zip(those, speak(said, TAUGHT, rng), strict=True):
+            row = Row(path=Path(), name=f"spoken/{line.text}", label="spoken", group=line.family, fold=fold)
+            yield Recording(row, CALM, "spoken", background=False, samples=samples)
+
+
+def _pick(recordings: Sequence[Recording], rng: np.random.Generator) -> Recording:
+    """An event: as often as is stated, and each species of these alike."""
+    kind = str(rng.choice(list(DRAWN), p=list(DRAWN.values())))
+    those = [item for item in recordings if item.kind == kind]
+    species = str(rng.choice(sorted({item.species for item in those})))
+    alike = [item for item in those if item.species == species]
+    return alike[int(rng.integers(len(alike)))]
+
+
 def windows(banks: Sequence[Bank]) -> Windows:
     """Every other window of each recording; a short recording is one."""
     found = list(_windows(banks))
@@ -70,7 +132,20 @@ def _windows(banks: Sequence[Bank]) -> Iterator[tuple[npt.NDArray[np.float32], s
         for track in bank.tracks:
             values = bank.tokens(track).values
             for at in range(0, max(1, len(values) - WINDOW + 1), WINDOW // 2):
-                yield pooled(values[at : at + WINDOW]), label_of(track.name, track.label), track.fold
+                label = _heard_in(track, at) if track.variant else label_of(track.name, track.label)
+                if label:
+                    yield pooled(values[at : at + WINDOW]), label, track.fold
+
+
+def _heard_in(track: Track, at: int) -> str:
+    """The class of a scene's window of WINDOW seconds; empty where there is too little of a voice to say."""
+    shares = [(span.kind, max(0.0, min(span.until, at + WINDOW) - max(span.at, at))) for span in track.spans]
+    tense, calm = (sum(seconds for kind, seconds in shares if kind == name) for name in (TENSE, CALM))
+    if tense >= ENOUGH_S:
+        return TENSE
+    if calm >= ENOUGH_S and not tense:
+        return CALM
+    return "" if tense or calm else NONE
 
 
 def label_of(name: str, label: str) -> str:
