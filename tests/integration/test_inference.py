@@ -15,6 +15,22 @@ def test_openvino_tells_nobody_that_it_runs(tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
 
 
+THREADS = """
+import monitor.things
+from threadpoolctl import threadpool_info
+
+print(*(pool["num_threads"] for pool in threadpool_info() if pool["internal_api"] == "openblas"))
+"""
+
+
+@pytest.mark.parametrize(("chosen", "threads"), [({}, "1"), ({"OPENBLAS_NUM_THREADS": "2"}, "2")])
+def test_numpys_products_take_no_core_from_the_networks_unless_they_are_to(chosen: dict[str, str], threads: str):
+    """Its idle threads spin: with them a picture took twice the processor time."""
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"} | chosen
+    said = subprocess.run([sys.executable, "-c", THREADS], env=environment, capture_output=True, text=True, check=True)
+    assert said.stdout.split() == [threads]
+
+
 RACE = """
 import os, sys, threading
 import numpy as np
