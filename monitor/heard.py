@@ -38,7 +38,9 @@ SOUNDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )
 """Incidents by what AudioSet (Gemmeke et al. 2017) calls their sounds; its crackling is too much else, rain above all, to tell a fire."""
 KINDS: Final = tuple(SOUNDS)
-CLASSES: Final = tuple(name for names in SOUNDS.values() for name in names)
+SPEECH: Final = ("Speech", "Shout", "Yell", "Bellow")
+"""What a voice that speaks or shouts is called there: singing, a crowd and children who play are none."""
+CLASSES: Final = (*(name for names in SOUNDS.values() for name in names), *SPEECH)
 NEVER: Final = 1e-4
 """Nobody is surer than this that there is nothing, or something."""
 ALL: Final = "all"
@@ -73,6 +75,12 @@ class Heard:
                 odds = log_odds(self.head, np.stack(sounds)).max(0)
                 found[row] = 1 / (1 + np.exp(-slope * odds - offset))
         return found
+
+    def speaks(self, window: Window) -> bool:
+        """Whether in some second of a window speech or shouting is more probable than not."""
+        sounds = [floats(item.vector) for item in window.sounds if item.at < window.until]
+        columns = [self.head.classes.index(name) for name in SPEECH]
+        return bool(sounds) and float(self.head.logits(np.stack(sounds))[:, columns].max()) > 0
 
 
 def log_odds(head: Head, vectors: Floats) -> npt.NDArray[np.float64]:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from monitor import prosody
 from monitor.align import Window
 from monitor.heads import Head, load
+from monitor.heard import Heard
 from monitor.layers import WIDTH
 from monitor.messages import Judgement, Modality, floats
 from monitor.models import locate
@@ -53,13 +54,15 @@ class Tone:
     calibration: tuple[float, ...]
     """Slope and offset of the log-odds of tense against calm, and how often voices were tense in what calibrated it."""
     name: str
+    heard: Heard | None = None
+    """Knows speech from singing, crowds and playing children, which taught the head nothing; None with another sound encoder."""
 
     @classmethod
-    def load(cls, model: str = "tone-default") -> Tone:
+    def load(cls, model: str = "tone-default", heard: Heard | None = None) -> Tone:
         """Read the shipped head. Raises ModelError if it is missing or wrong."""
         located = locate(model)
         head, config = load(located)
-        return cls(head, config.calibration[TENSE], located.version)
+        return cls(head, config.calibration[TENSE], located.version, heard)
 
     def __call__(self, windows: Sequence[Window]) -> list[tuple[Judgement, ...]]:
         """Judge windows: for each one Judgement of `tense_voice`; 0 where nobody speaks."""
@@ -74,7 +77,7 @@ class Tone:
     def voice(self, window: Window) -> Voice | None:
         """The voice in a window; None where nobody is heard to speak, or no layers were kept."""
         heard = [floats(item.grid) for item in window.sounds if item.grid and item.at < window.until]
-        if not heard:
+        if not heard or (self.heard is not None and not self.heard.speaks(window)):
             return None
         said = np.exp(self.head.log_probabilities(pooled(np.stack(heard))[None]))[0]
         tense, calm, none = (float(said[self.head.classes.index(name)]) for name in CLASSES)

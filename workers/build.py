@@ -93,7 +93,8 @@ def judges(config: Config, metrics: Metrics | None = None) -> fuse.Judges:
     from monitor.tone import Tone  # noqa: PLC0415
     from workers import reasons  # noqa: PLC0415
 
-    judging, tone, texts = listening(config), Tone.load(), text_encoder(config.models)
+    judging, texts = listening(config), text_encoder(config.models)
+    tone = Tone.load(heard=judging.heard)
     heads: list[fuse.Network] = [judging, *([tone] if config.models.tone else []), Intent.load(tone)]
     looking = _looking(config)
     if metrics is not None:

@@ -37,6 +37,13 @@ def test_where_nothing_is_heard_nothing_is_probable():
     assert set(said().values()) == {0.0}
 
 
+def test_singing_crowds_and_playing_children_are_no_speech():
+    assert heard().speaks(window(7, [], [like(7, "Speech")]))
+    assert heard().speaks(window(7, [], [like(7, "Siren"), like(7, "Yell")]))
+    assert not heard().speaks(window(7, [], [like(7, "Screaming")]))
+    assert not heard().speaks(window(7, [], []))
+
+
 def test_a_sound_that_begins_after_the_window_is_not_heard():
     assert said(like(8, "Siren"))["siren"] == 0
 

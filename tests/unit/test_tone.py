@@ -1,9 +1,13 @@
+import msgspec
 import numpy as np
 import pytest
 from saying import LAYERS, heard, said, tone, window
 
 from monitor.heads import Head
+from monitor.heard import CLASSES as CLASSES_HEARD
+from monitor.heard import SPEECH, Heard
 from monitor.layers import WIDTH
+from monitor.messages import pack
 from monitor.prosody import NUMBERS, POOLED
 from monitor.tone import CLASSES, Tone, pooled
 
@@ -40,3 +44,18 @@ def test_sound_from_after_the_window_is_not_heard():
     weight = np.zeros((3, LAYERS), np.float32)
     judge = Tone(Head(CLASSES, weight, np.zeros(3, np.float32)), (1.0, 0.0, 0.5), "t")
     assert judge.voice(window(sounds=(heard(at=4.0),))) is None
+
+
+def test_what_does_not_speak_has_no_tense_voice():
+    """Children who shout at play sound tense to the head, and YAMNet knows what they are."""
+    calm = Tone(tone(5.0).head, (1.0, 0.0, 0.5), "t", heard=speech(-1.0))
+    tense = Tone(tone(5.0).head, (1.0, 0.0, 0.5), "t", heard=speech(1.0))
+    sounds = (msgspec.structs.replace(heard(), vector=pack(np.ones(4, np.float32))),)
+    assert calm.voice(window(sounds=sounds)) is None
+    assert tense.voice(window(sounds=sounds)) is not None
+
+
+def speech(odds: float) -> Heard:
+    """Hears speech with these log odds, and nothing else."""
+    bias = np.array([odds if name in SPEECH else -9.0 for name in CLASSES_HEARD], np.float32)
+    return Heard(Head(CLASSES_HEARD, np.zeros((len(CLASSES_HEARD), 4), np.float32), bias), (1.0, 0.0), "heard@test")

@@ -80,7 +80,8 @@ def _held(judge: Network, data: Path, fold: int, settings: Config) -> Network:
 def tone_without(data: Path, fold: int, shipped: Tone) -> Tone:
     """The head for tone without the speakers of a fold; its calibration is the shipped one's, which was cross-validated."""
     known = voices.known(data, voice_encoder(), 0, track)
-    return Tone(voices.teach(known, frozenset(range(FOLDS)) - {fold}), shipped.calibration, f"{shipped.name} without fold {fold}")
+    head = voices.teach(known, frozenset(range(FOLDS)) - {fold})
+    return replace(shipped, head=head, name=f"{shipped.name} without fold {fold}")
 
 
 def taught(data: Path, timelines: Sequence[Timeline]) -> bool:
