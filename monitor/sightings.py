@@ -126,8 +126,7 @@ class Sightings:
         if before is None or before.shape != grey.shape or seconds > GAP_S or not things:
             return [None] * len(things)
         flow = np.asarray(self._flow.calc(before, grey, None), np.float32)  # type: ignore[call-overload] # None is "make one"
-        lengths = np.hypot(flow[..., 0], flow[..., 1])
-        return [median_within(lengths, thing.box) / (len(lengths) * seconds) for thing in things]
+        return [median_length(flow, thing.box) / (len(flow) * seconds) for thing in things]
 
     def _poses(self, image: Image, things: Sequence[Thing]) -> list[Pose | None]:
         height, width = image.shape[:2]
@@ -170,11 +169,12 @@ def _middle(points: Sequence[KeyPoint], part: str, aspect: float) -> tuple[float
     return sum(point.x for point in believed) * aspect / len(believed), sum(point.y for point in believed) / len(believed)
 
 
-def median_within(values: Floats, box: Box) -> float:
-    """The median of a raster [h, w] within a box."""
-    height, width = values.shape
+def median_length(flow: Floats, box: Box) -> float:
+    """The median length of a flow [h, w, 2] within a box."""
+    height, width = flow.shape[:2]
     left, top = min(int(box[0] * width), width - 1), min(int(box[1] * height), height - 1)
-    return float(np.median(values[top : max(top + 1, math.ceil(box[3] * height)), left : max(left + 1, math.ceil(box[2] * width))]))
+    part = flow[top : max(top + 1, math.ceil(box[3] * height)), left : max(left + 1, math.ceil(box[2] * width))]
+    return float(np.median(np.hypot(part[..., 0], part[..., 1])))
 
 
 def _grey(image: Image) -> Grey:

@@ -9,7 +9,7 @@ import pytest
 from monitor.jpeg import Image
 from monitor.messages import Frame, Mark, Modality, Pose
 from monitor.objects import KEY_POINTS, LOOK, Box, KeyPoint, Thing, look
-from monitor.sightings import GAP_S, Sightings, by_points, by_shape
+from monitor.sightings import GAP_S, Sightings, by_points, by_shape, median_length
 
 HEIGHT, WIDTH = 240, 360
 NOISE = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 255, (HEIGHT, 2 * WIDTH), np.uint8), (0, 0), 3)
@@ -73,6 +73,13 @@ def test_speed_is_in_heights_of_the_picture_per_second_of_event_time():
     assert first is None
     assert second == pytest.approx(3 / HEIGHT / 0.1, rel=0.1)
     assert third == pytest.approx(3 / HEIGHT / 0.2, rel=0.1)
+
+
+def test_only_the_flow_within_a_box_counts_as_its_own():
+    flow = np.full((10, 20, 2), 50, np.float32)
+    flow[2:6, 4:8] = (3, 4)
+    assert median_length(flow, (0.2, 0.2, 0.4, 0.6)) == 5
+    assert median_length(flow, (1.0, 1.0, 1.0, 1.0)) == pytest.approx(50 * 2**0.5)
 
 
 def test_after_a_gap_or_a_clock_that_was_set_back_no_speed_is_known():
