@@ -73,7 +73,7 @@ class Reasoned(Judges):
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """The fusion network, and what is heard beside it: of a sound that both know, the mean of what they say counts."""
+    """The fusion network, and what is heard beside it: of a sound that both know, the weighed mean of what they say counts."""
 
     fusion: Fusion
     heard: Heard | None

@@ -50,8 +50,9 @@ def test_a_sound_that_begins_after_the_window_is_not_heard():
 
 def test_two_opinions_make_one_between_them():
     assert agreed(0.5, 0.5) == pytest.approx(0.5)
-    assert agreed(0.9, 0.1) == pytest.approx(0.5)
-    assert 0.2 < agreed(0.2, 0.9) < 0.9
+    assert agreed(0.99, 0.01) < 0.1  # street music that the network takes for crying
+    assert 0.5 < agreed(0.2, 0.9) < 0.9
+    assert agreed(0.999, 0.3) > 0.5
     assert agreed(0.0, 0.0) < 0.001
     np.testing.assert_allclose(agreed([0.5, 0.9], [0.5, 0.9]), [0.5, 0.9])
 
