@@ -142,9 +142,9 @@ measured here, which makes these development figures, better than those of a pla
 - **Incidents**: of gun shots, sirens, screams and breaking glass there are no recordings here whose licence lets weights be shipped:
   YAMNet's own kinds tell them, and thresholds of their rules were set after a look at UrbanSound8K. The fusion network is replaced by
   one that the streams' clips did not teach, and so is the head for tone; sentences of streams taught nothing. A threat in a calm
-  synthetic voice is, by design, none. Streams of val with sounds that may not teach what is shipped were looked at for design. Two thirds of the incidents are fights and shouts of anger, which are hardly told: they hold the
-  average precision down, and a threshold low enough for them raises the false alarms. Three streams (`--set small`) gave
-  far more, and are too few to say anything.
+  synthetic voice is, by design, none. Streams of val with sounds that may not teach what is shipped were looked at for design.
+  Two thirds of the incidents are fights and shouts of anger, which are hardly told: they hold the average precision down, and a
+  threshold low enough for them raises the false alarms. Three streams (`--set small`) are too few to say anything.
 - **Retrieval**: ConSE knows things and scenes; it does not know postures: people who lie are not told from others.
 - **Budget**: weeks are simulated out of real scores of sounds, some of which are no ordinary ones.
 """
