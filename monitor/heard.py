@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.align import Window
+from monitor.anomaly import logit
 from monitor.heads import Head, load
 from monitor.messages import floats
 from monitor.models import locate
@@ -41,8 +42,6 @@ KINDS: Final = tuple(SOUNDS)
 SPEECH: Final = ("Speech", "Shout", "Yell", "Bellow")
 """What a voice that speaks or shouts is called there: singing, a crowd and children who play are none."""
 CLASSES: Final = (*(name for names in SOUNDS.values() for name in names), *SPEECH)
-NEVER: Final = 1e-4
-"""Nobody is surer than this that there is nothing, or something."""
 TRUST: Final = 3.0
 """What YAMNet says of a kind counts so many times what the fusion network says: two million clips taught it, and some dozens the
 network, which takes street music for crying."""
@@ -95,7 +94,6 @@ def log_odds(head: Head, vectors: Floats) -> npt.NDArray[np.float64]:
 
 def agreed(network: npt.ArrayLike, heard: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """What the fusion network and YAMNet say of the same kind: the probability of the mean of their log odds, weighed by TRUST."""
-    a, b = (np.clip(np.asarray(each, np.float64), NEVER, 1 - NEVER) for each in (network, heard))
-    odds = (np.log(a / (1 - a)) + TRUST * np.log(b / (1 - b))) / (1 + TRUST)
+    odds = (logit(network) + TRUST * logit(heard)) / (1 + TRUST)
     result: npt.NDArray[np.float64] = 1 / (1 + np.exp(-odds))
     return result

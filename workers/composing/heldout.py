@@ -64,17 +64,22 @@ def judges(data: Path, split: Split, timelines: Sequence[Timeline], settings: Co
         made.explain = None  # nobody reads the reasons, and they take longer than judging
         made.anomaly = None  # it is worked out for each view
     if split in HELD and taught(data, timelines) and isinstance(made.network, Beside):
-        made.network = Beside([_held(each, data, HELD[split], settings) for each in made.network.networks])
+        made.network = Beside(_held(made.network.networks, data, HELD[split], settings))
     return made
 
 
-def _held(judge: Network, data: Path, fold: int, settings: Config) -> Network:
-    """One judge, taught without a fold; of fusion networks that no fold of these taught the one that it is."""
-    if isinstance(judge, Listening) and settings.models.fusion not in OF_TRAIN_ALONE:
-        return replace(judge, fusion=without(data, fold, judge.fusion, settings))
-    if isinstance(judge, Tone):
-        return tone_without(data, fold, judge)
-    return replace(judge, tone=tone_without(data, fold, judge.tone)) if isinstance(judge, Intent) else judge
+def _held(networks: Sequence[Network], data: Path, fold: int, settings: Config) -> list[Network]:
+    """The same judges, taught without a fold; of fusion networks that no fold of these taught the one that it is."""
+    tone = next(tone_without(data, fold, each.tone) for each in networks if isinstance(each, Intent))
+    held: list[Network] = []
+    for each in networks:
+        if isinstance(each, Listening) and settings.models.fusion not in OF_TRAIN_ALONE:
+            held.append(replace(each, fusion=without(data, fold, each.fusion, settings)))
+        elif isinstance(each, Intent):
+            held.append(replace(each, tone=tone))
+        else:
+            held.append(tone if isinstance(each, Tone) else each)
+    return held
 
 
 def tone_without(data: Path, fold: int, shipped: Tone) -> Tone:

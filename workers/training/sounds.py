@@ -204,10 +204,13 @@ def _pick(recordings: Sequence[Recording], rng: np.random.Generator) -> Recordin
     """An event: each kind of incident as often, and ordinary ones as often as all of them; each species of these alike."""
     kind = str(rng.choice(["fire", "crying", "aggression", ""], p=(0.15, 0.15, 0.25, 0.45)))
     of_ours = not kind and rng.random() < MADE_SHARE
-    those = [item for item in recordings if item.kind == kind and item.species.startswith("made:") == of_ours]
-    species = str(rng.choice(sorted({item.species for item in those})))
-    alike = [item for item in those if item.species == species]
-    return alike[int(rng.integers(len(alike)))]
+    return of_any_species([item for item in recordings if item.kind == kind and item.species.startswith("made:") == of_ours], rng)
+
+
+def of_any_species(recordings: Sequence[Recording], rng: np.random.Generator) -> Recording:
+    """One of them, each species alike probable, however many recordings it has."""
+    species = str(rng.choice(sorted({item.species for item in recordings})))
+    return _pick_any([item for item in recordings if item.species == species], rng)
 
 
 def scene(recordings: Sequence[Recording], rng: np.random.Generator, pick: Pick = _pick) -> tuple[Samples, tuple[Span, ...]]:

@@ -24,7 +24,7 @@ from workers.training.figures import area_under_roc, average_precision, calibrat
 from workers.training.layered import Features, layer_bank, layers_of
 from workers.training.linear import Block, fit_blocks, logistic
 from workers.training.rows import ESC_KINDS, FOLDS, Row, sentences, trainable
-from workers.training.sounds import Progress, Recording, made, samples_of, scene
+from workers.training.sounds import Progress, Recording, made, of_any_species, samples_of, scene
 from workers.training.spoken import TAUGHT, Said, speak
 
 FOLDERS: Final = ("emotion/emodb", "speech/wer", "speech/diarization", "sounds/esc10")
@@ -115,10 +115,7 @@ def _synthetic(rng: np.random.Generator) -> Iterator[Recording]:
 def _pick(recordings: Sequence[Recording], rng: np.random.Generator) -> Recording:
     """An event: as often as is stated, and each species of these alike."""
     kind = str(rng.choice(list(DRAWN), p=list(DRAWN.values())))
-    those = [item for item in recordings if item.kind == kind]
-    species = str(rng.choice(sorted({item.species for item in those})))
-    alike = [item for item in those if item.species == species]
-    return alike[int(rng.integers(len(alike)))]
+    return of_any_species([item for item in recordings if item.kind == kind], rng)
 
 
 def windows(banks: Sequence[Bank]) -> Windows:
