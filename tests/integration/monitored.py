@@ -37,7 +37,8 @@ from workers.stage import Stage
 
 SITES = {"hall": "north", "yard": "north", "gate": "south"}
 PARTITIONS = 4
-TURN_S = 0.1
+TURN_S, AT_FIRST, LEAST, HALVED_EVERY_S = 0.1, 0.2, 0.02, 5.0
+"""A process that is slowed runs so much of each turn at first, half as much every so many seconds, and never less."""
 READY_S = 240.0
 """Six processes load their models at the same time, beside whatever else this machine does."""
 STILL_S, STILL_AT, RATE = 20, 10, 10
@@ -122,7 +123,7 @@ class System:
 
     @asynccontextmanager
     async def slowed(self, stage: Stage) -> AsyncIterator[None]:
-        """Let a process run a fifth of the time only, in turns that are too short for it to seem dead."""
+        """Let a process run less and less of the time, until it is too slow for any machine; turns are too short for it to seem dead."""
         turns = asyncio.ensure_future(self._turns(stage))
         try:
             yield
@@ -131,11 +132,13 @@ class System:
             self.signal(stage, signal.SIGCONT)
 
     async def _turns(self, stage: Stage) -> None:
+        begun = time.monotonic()
         while True:
+            share = max(AT_FIRST / 2 ** ((time.monotonic() - begun) // HALVED_EVERY_S), LEAST)
             self.signal(stage, signal.SIGSTOP)
-            await asyncio.sleep(TURN_S * 0.8)
+            await asyncio.sleep(TURN_S * (1 - share))
             self.signal(stage, signal.SIGCONT)
-            await asyncio.sleep(TURN_S * 0.2)
+            await asyncio.sleep(TURN_S * share)
 
     def signal_broker(self, number: int, sent: signal.Signals) -> None:
         process = self.cluster.nodes[number - 1].process
