@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.align import Window
-from monitor.anomaly import logit
 from monitor.heads import Head, load
 from monitor.messages import floats
 from monitor.models import locate
@@ -42,9 +41,6 @@ KINDS: Final = tuple(SOUNDS)
 SPEECH: Final = ("Speech", "Shout", "Yell", "Bellow")
 """What a voice that speaks or shouts is called there: singing, a crowd and children who play are none."""
 CLASSES: Final = (*(name for names in SOUNDS.values() for name in names), *SPEECH)
-TRUST: Final = 3.0
-"""What YAMNet says of a kind counts so many times what the fusion network says: two million clips taught it, and some dozens the
-network, which takes street music for crying."""
 ALL: Final = "all"
 """The calibration that all kinds share."""
 
@@ -90,10 +86,3 @@ def log_odds(head: Head, vectors: Floats) -> npt.NDArray[np.float64]:
     said = head.logits(vectors)
     columns = [[head.classes.index(name) for name in names] for names in SOUNDS.values()]
     return np.stack([said[:, those].max(1) for those in columns], axis=1)
-
-
-def agreed(network: npt.ArrayLike, heard: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """What the fusion network and YAMNet say of the same kind: the probability of the mean of their log odds, weighed by TRUST."""
-    odds = (logit(network) + TRUST * logit(heard)) / (1 + TRUST)
-    result: npt.NDArray[np.float64] = 1 / (1 + np.exp(-odds))
-    return result

@@ -328,7 +328,9 @@ def train(
     streams: Annotated[
         int, Parameter(help="--set: so many composed streams of five minutes teach, half as many calibrate.", validator=Number(gte=2))
     ] = 6,
-    only: Annotated[Literal["fusion", "heads"], Parameter(help="heads: tone and intent.")] = "fusion",
+    only: Annotated[
+        Literal["fusion", "heads", "moving"], Parameter(help="heads: tone, intent, sounds; moving: fights, by composed streams.")
+    ] = "fusion",
     json: JsonFile = None,
 ) -> int:
     """Train the fusion network, or the heads beside it, on the rows whose licence lets weights be shipped; or a set for research."""
@@ -338,6 +340,12 @@ def train(
         from workers.training import heads  # noqa: PLC0415
 
         publish(heads.train_heads(data, out or WEIGHTS, seed or 0), json)
+        return 0
+    if only == "moving":
+        from workers.training import movement  # noqa: PLC0415
+
+        logs.configure("warning", json=False)
+        publish(movement.train_moving(data, out or WEIGHTS), json)
         return 0
     if of != "default":
         from workers.training import streamed  # noqa: PLC0415

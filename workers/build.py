@@ -111,12 +111,13 @@ def judges(config: Config, metrics: Metrics | None = None) -> fuse.Judges:
 
 
 def listening(config: Config) -> Listening:
-    """The fusion network, with what tells kinds of sounds by itself if the sound encoder is the one that it reads; raises ModelError."""
+    """The fusion network with the heads beside it, the one for sounds if the encoder is the one that it reads; raises ModelError."""
     from monitor.fusion import Fusion  # noqa: PLC0415
     from monitor.heard import Heard  # noqa: PLC0415
+    from monitor.moving import Moving  # noqa: PLC0415
     from workers.reasons import Listening  # noqa: PLC0415
 
-    return Listening(Fusion.load(config.models), Heard.load() if config.models.sound == "yamnet" else None)
+    return Listening(Fusion.load(config.models), Heard.load() if config.models.sound == "yamnet" else None, Moving.load())
 
 
 def _shadow(config: Config) -> fuse.Shadow | None:

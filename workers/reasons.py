@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from monitor import anomaly
 from monitor.align import Window
 from monitor.anomaly import Anomaly
 from monitor.explain import Explainer, Floats
 from monitor.fusion import Fusion, collate
-from monitor.heard import KINDS, Heard, agreed
+from monitor.heard import KINDS, Heard
 from monitor.messages import Judgement, Mark, Modality, Score
+from monitor.moving import KIND as FIGHT
+from monitor.moving import Moving
 from workers.fuse import Judged, Judges, Network
 
 
@@ -73,56 +76,75 @@ class Reasoned(Judges):
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """The fusion network, and what is heard beside it: of a sound that both know, the weighed mean of what they say counts."""
+    """The fusion network, and what two heads beside it say of the kinds that they know better.
+
+    Of a sound that both know the lower probability counts: YAMNet, which two million clips taught, knows what else sounds like it, and the
+    network where it was. Of a fight what the movement is like counts alone.
+    """
 
     fusion: Fusion
     heard: Heard | None
     """None with a sound encoder that it does not read."""
+    moving: Moving | None = None
 
     @property
     def name(self) -> str:
-        """Both of their names."""
-        return self.fusion.name if self.heard is None else f"{self.fusion.name}, {self.heard.name}"
+        """All of their names."""
+        return ", ".join(each.name for each in (self.fusion, self.heard, self.moving) if each is not None)
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """In the order of the judgements and of the probabilities."""
         known = self.fusion.kinds
-        return known if self.heard is None else (*known, *(kind for kind in KINDS if kind not in known))
+        return (*known, *(kind for kind in self._beside if kind not in known))
 
     def __call__(self, windows: Sequence[Window], /) -> Sequence[Judged]:
         """Judge windows: for each one Judgement a kind."""
-        judged = self.fusion(windows)
-        if self.heard is None:
-            return judged
+        beside = self._beside
         return [
-            tuple(_both(row, dict(zip(KINDS, said, strict=True))))
-            for row, said in zip(judged, self.heard.probabilities(windows).tolist(), strict=True)
+            tuple(self._both(row, dict(zip(beside, said, strict=True))))
+            for row, said in zip(self.fusion(windows), self._said(windows).tolist(), strict=True)
         ]
 
     def probabilities(self, windows: Sequence[Window]) -> Floats:
         """The same without the modalities' parts [n, kinds], of all windows in one batch: for explaining."""
-        said = self.fusion.network(collate(windows, self.fusion.cfg))
-        if self.heard is None:
-            return said
-        known, heard = self.fusion.kinds, self.heard.probabilities(windows)
-        for column, kind in enumerate(KINDS):
-            if kind in known:
-                said[:, known.index(kind)] = agreed(said[:, known.index(kind)], heard[:, column])
-        return np.hstack([said, heard[:, [column for column, kind in enumerate(KINDS) if kind not in known]]])
+        network, said = self.fusion.network(collate(windows, self.fusion.cfg)), self._said(windows)
+        found = np.zeros((len(windows), len(self.kinds)), np.float32)
+        found[:, : network.shape[1]] = network
+        for column, kind in enumerate(self._beside):
+            at, known = self.kinds.index(kind), kind in self.fusion.kinds
+            found[:, at] = _together(kind, found[:, at], said[:, column]) if known else said[:, column]
+        return found
+
+    @property
+    def _beside(self) -> tuple[str, ...]:
+        """The kinds that the heads know."""
+        return (*(KINDS if self.heard else ()), *((FIGHT,) if self.moving else ()))
+
+    def _said(self, windows: Sequence[Window]) -> Floats:
+        """What they say of them [n, kinds]; 0 where there is nothing to judge by."""
+        heard = [self.heard.probabilities(windows)] if self.heard else []
+        moving = [self.moving.probabilities(windows)[:, None]] if self.moving else []
+        return np.hstack([*heard, *moving, np.zeros((len(windows), 0), np.float32)])
+
+    def _both(self, judged: Judged, said: dict[str, float]) -> Iterator[Judgement]:
+        """What the network judged, where a head knows the kind together with that; and what else the heads know."""
+        for one in judged:
+            beside = said.pop(one.kind, None)
+            if beside is None or not one.probability:
+                yield one
+                continue
+            probability = float(_together(one.kind, one.probability, beside))
+            share = probability / one.probability
+            parts = {modality: part * share for modality, part in one.parts.items()}
+            yield msgspec.structs.replace(one, probability=probability, parts=parts)
+        for kind, probability in said.items():
+            modality = Modality.PICTURE if kind == FIGHT else Modality.SOUND
+            yield Judgement(kind=kind, probability=probability, parts={modality: probability} if probability else {})
 
 
-def _both(judged: Judged, heard: Mapping[str, float]) -> Iterator[Judgement]:
-    """What the fusion network judged, where it is a sound together with what is heard; and what else is heard."""
-    for one in judged:
-        if not one.probability or one.kind not in heard:
-            yield one
-            continue
-        probability = float(agreed(one.probability, heard[one.kind]))
-        share = probability / one.probability
-        parts = {modality: part * share for modality, part in one.parts.items()}
-        yield msgspec.structs.replace(one, probability=probability, parts=parts)
-    known = {one.kind for one in judged}
-    for kind, probability in heard.items():
-        if kind not in known:
-            yield Judgement(kind=kind, probability=probability, parts={Modality.SOUND: probability} if probability else {})
+def _together(kind: str, network: npt.ArrayLike, beside: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """What the network and a head say of the same kind, as one probability."""
+    if kind != FIGHT:
+        return np.minimum(network, beside)
+    return np.where(np.asarray(beside) > 0, beside, network)

@@ -5,7 +5,7 @@ import pytest
 from moments import picture, sound, window
 
 from monitor.heads import Head
-from monitor.heard import CLASSES, KINDS, Heard, agreed
+from monitor.heard import CLASSES, KINDS, Heard
 from monitor.messages import Embedding, Judgement, Modality, pack
 from monitor.yamnet import BANDS, FFT, HIGHEST_HZ, LOWEST_HZ, bands
 from workers.reasons import Listening
@@ -48,15 +48,6 @@ def test_a_sound_that_begins_after_the_window_is_not_heard():
     assert said(like(8, "Siren"))["siren"] == 0
 
 
-def test_two_opinions_make_one_between_them():
-    assert agreed(0.5, 0.5) == pytest.approx(0.5)
-    assert agreed(0.99, 0.01) < 0.1  # street music that the network takes for crying
-    assert 0.5 < agreed(0.2, 0.9) < 0.9
-    assert agreed(0.999, 0.3) > 0.5
-    assert agreed(0.0, 0.0) < 0.001
-    np.testing.assert_allclose(agreed([0.5, 0.9], [0.5, 0.9]), [0.5, 0.9])
-
-
 @dataclass
 class Network:
     """Stands in for the fusion network: someone cries, and someone fights."""
@@ -71,15 +62,21 @@ class Network:
         return [(fight, crying) for _ in windows]
 
 
-def test_what_both_know_is_as_probable_as_both_think_and_the_rest_as_one_does():
-    listening = Listening(Network(), heard())
+@pytest.mark.parametrize("network", [0.8, 0.99])
+def test_what_both_know_is_as_probable_as_the_one_that_doubts_it_thinks(network):
+    listening = Listening(Network(crying=network), heard())
     (judged,) = listening([window(7, [picture(7)], [like(6, "Siren"), like(7, "Whimper")])])
     assert tuple(one.kind for one in judged) == listening.kinds == ("fight", "crying", "gun_shot", "siren", "scream", "glass_break")
     found = {one.kind: one for one in judged}
     assert found["fight"].probability == 0.3
-    assert found["crying"].probability == pytest.approx(float(agreed(0.8, 1 / (1 + np.exp(-2)))), rel=1e-3)
+    assert found["crying"].probability == pytest.approx(min(network, 1 / (1 + np.exp(-2))), rel=1e-3)
     assert found["crying"].parts[Modality.SOUND] == pytest.approx(found["crying"].probability)
     assert found["siren"].parts == {Modality.SOUND: found["siren"].probability}
+
+
+def test_music_that_the_network_takes_for_crying_is_none():
+    (judged,) = Listening(Network(crying=0.99), heard())([window(7, [], [like(7)])])
+    assert judged[1].probability < 0.001
 
 
 def test_what_the_network_can_not_know_is_not_made_probable():

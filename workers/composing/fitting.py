@@ -69,26 +69,31 @@ def fit(judged: Sequence[Judged], network: str) -> Anomaly:
 
 
 def combined(kinds: tuple[str, ...], given: Numbers, truth: Flags, network: str) -> Anomaly:
-    """The same from the kinds' probabilities [n, K] and whether an incident is on [n]."""
+    """The same from the kinds' probabilities [n, K] and whether an incident is on [n].
+
+    No offset is above 0: that what streams hold is told apart well is no reason to believe an even chance elsewhere, where other things
+    sound and look alike.
+    """
     logits, here = torch.from_numpy(logit(given)), torch.from_numpy(given > 0)
     target = torch.from_numpy(truth.astype(np.float64))
-    slopes, offsets = (torch.zeros(len(kinds), dtype=torch.float64, requires_grad=True) for _ in range(2))
+    slopes, free = (torch.zeros(len(kinds), dtype=torch.float64, requires_grad=True) for _ in range(2))
     leak = torch.tensor(-3.0, dtype=torch.float64, requires_grad=True)
-    optimiser = torch.optim.Adam([slopes, offsets, leak], lr=0.05)
+    optimiser = torch.optim.Adam([slopes, free, leak], lr=0.05)
     for _ in range(ROUNDS):
         optimiser.zero_grad()
+        offsets = -torch.nn.functional.softplus(-free)
         absent = -torch.nn.functional.softplus(slopes.exp() * logits + offsets) * here  # log(1 - p) of each kind [n, K]
         none = absent.sum(1) - torch.nn.functional.softplus(leak)  # [n]
         some = torch.log((-torch.expm1(none)).clamp(min=1e-9))
         likelihood = torch.where(target > 0, some, none).mean()
-        prior = PRIOR * (slopes.square().sum() + 0.1 * offsets.square().sum())
+        prior = PRIOR * (slopes.square().sum() + 0.1 * free.square().sum())
         (prior - likelihood).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     return Anomaly(
         network=network,
         kinds=kinds,
         slopes=tuple(round(value, 5) for value in slopes.exp().tolist()),
-        offsets=tuple(round(value, 5) for value in offsets.tolist()),
+        offsets=tuple(round(-value, 5) for value in torch.nn.functional.softplus(-free).tolist()),
         leak=round(leak.sigmoid().item(), 6),
     )
 

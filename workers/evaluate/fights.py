@@ -15,6 +15,7 @@ from rich.progress import track
 
 from monitor.errors import SourceError
 from monitor.hearing import sound_encoder
+from monitor.moving import pooled
 from workers.evaluate import Task
 from workers.evaluate.interval import with_interval
 from workers.evaluate.nested import Candidate, Examples, HeldOut, Numbers, Rows, boosting, cross_validated, linear, reduced, trees
@@ -27,7 +28,6 @@ FOLDER: Final = "violence/fight_surv"
 FEWEST: Final = 4
 """Scenes of each label, below which nothing is said."""
 SEEDS: Final = (0, 1, 2)
-QUANTILES: Final = (0.25, 0.5, 0.75, 0.9)
 
 SEEN: Final = ("motion", "flow", "people")
 PICTURE: Final = (
@@ -89,21 +89,11 @@ def pooled_pictures(bank: Bank) -> dict[str, Numbers]:
     """Each clip's numbers over its pictures, by group: mean, deviation and quantiles; and the mean of its embeddings."""
     motion = [bank.tokens(item).motion for item in bank.tracks]
     values = [bank.tokens(item).values for item in bank.tracks]
-    numbers = [np.zeros((1, 0)) if row is None else _roots(np.asarray(row, np.float64)) for row in motion]
+    numbers = [np.zeros((1, 0)) if row is None else row for row in motion]
     return {
-        **{name: np.stack([_pooled(row[:, columns]) for row in numbers]) for name, columns in GROUPS.items()},
+        **{name: np.stack([pooled(row[:, columns]) for row in numbers]) for name, columns in GROUPS.items()},
         "place": np.stack([np.asarray(row, np.float64).mean(axis=0) for row in values]),
     }
-
-
-def _roots(numbers: Numbers) -> Numbers:
-    """Most are small and a few very large."""
-    return np.asarray(np.sign(numbers) * np.sqrt(np.abs(numbers)), np.float64)
-
-
-def _pooled(numbers: Numbers) -> Numbers:
-    """[t, features] over time: [6 features]."""
-    return np.concatenate([numbers.mean(axis=0), numbers.std(axis=0), *np.quantile(numbers, QUANTILES, axis=0)])
 
 
 def pooled_sounds(bank: Bank) -> Numbers:

@@ -1,0 +1,71 @@
+"""Whether people fight, by what a window's movement is like: a linear head on its distribution over the pictures.
+
+Mean, deviation and quartiles of each of `monitor.motion`'s numbers say how fast, how unsteady and where; which second was when does
+not matter. Of so few clips a linear model learns more than attention over the same pictures does (docs/accuracy.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from monitor.align import Window
+from monitor.heads import Head, load
+from monitor.messages import floats
+from monitor.models import locate
+from monitor.motion import MOTION
+
+KIND: Final = "fight"
+NONE: Final = "none"
+CLASSES: Final = (KIND, NONE)
+QUANTILES: Final = (0.25, 0.5, 0.75, 0.9)
+NUMBERS: Final = (2 + len(QUANTILES)) * MOTION
+"""Of a window."""
+FEWEST: Final = 2
+"""Pictures with their movement, below which nothing is said."""
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """Judges the movement of windows."""
+
+    head: Head
+    calibration: tuple[float, ...]
+    """Slope and offset of the log odds (Platt 1999)."""
+    name: str
+
+    @classmethod
+    def load(cls, model: str = "moving-default") -> Moving:
+        """Read the shipped head. Raises ModelError if it is missing or wrong."""
+        located = locate(model)
+        head, config = load(located)
+        return cls(head, config.calibration[KIND], located.version)
+
+    def probabilities(self, windows: Sequence[Window]) -> Floats:
+        """Of windows, how probable a fight is [n]; 0 where no movement was measured."""
+        found = np.zeros(len(windows), np.float32)
+        slope, offset = self.calibration
+        for row, window in enumerate(windows):
+            numbers = features(window)
+            if numbers is not None:
+                found[row] = 1 / (1 + np.exp(-slope * self.head.log_odds(numbers[None], KIND)[0] - offset))
+        return found
+
+
+def features(window: Window) -> npt.NDArray[np.float64] | None:
+    """What a window's movement is like [NUMBERS]; None where hardly any was measured."""
+    numbers = [floats(item.motion)[:MOTION] for item in window.pictures if item.motion and item.at < window.until]
+    return pooled(np.stack(numbers)) if len(numbers) >= FEWEST else None
+
+
+def pooled(numbers: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """What numbers [t, features] are like over time: [6 * features]; of their roots, for most are small and a few very large."""
+    given = np.asarray(numbers, np.float64)
+    roots = np.sign(given) * np.sqrt(np.abs(given))
+    return np.concatenate([roots.mean(axis=0), roots.std(axis=0), *np.quantile(roots, QUANTILES, axis=0)])

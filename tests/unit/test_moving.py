@@ -1,0 +1,73 @@
+import msgspec
+import numpy as np
+import pytest
+from moments import picture, window
+
+from monitor.heads import Head
+from monitor.messages import Embedding, Judgement, Modality, pack
+from monitor.motion import MOTION
+from monitor.moving import CLASSES, KIND, NUMBERS, Moving, features, pooled
+from workers.reasons import Listening
+
+
+def moving(number: int, change: float) -> Embedding:
+    """A picture in which every number of the movement is the same."""
+    return msgspec.structs.replace(picture(number), motion=pack(np.full(MOTION, change, np.float32)))
+
+
+def judging() -> Moving:
+    """The more the picture's change is on average, the more it is a fight."""
+    weight = np.zeros((len(CLASSES), NUMBERS), np.float32)
+    weight[0, :MOTION] = 1.0
+    return Moving(Head(CLASSES, weight, np.zeros(len(CLASSES), np.float32)), (1.0, -10.0), "moving")
+
+
+class Network:
+    """Stands in for the fusion network, which sees no fight."""
+
+    kinds = (KIND, "fire")
+    name = "network"
+
+    def __call__(self, windows: list[object]) -> list[tuple[Judgement, ...]]:
+        fight = Judgement(kind=KIND, probability=0.1, parts={Modality.PICTURE: 0.1})
+        return [(fight, Judgement(kind="fire", probability=0.2, parts={Modality.SOUND: 0.2})) for _ in windows]
+
+
+def test_pooled_numbers_are_means_deviations_and_quantiles_of_roots():
+    numbers = np.array([[0.0, 4.0], [1.0, 4.0], [4.0, -4.0]])
+    found = pooled(numbers).reshape(6, 2)
+    np.testing.assert_allclose(found[0], [1.0, 2 / 3])
+    np.testing.assert_allclose(found[1], [np.std([0, 1, 2]), np.std([2, 2, -2])])
+    np.testing.assert_allclose(found[3], [1.0, 2.0])
+    assert pooled(np.zeros((3, MOTION))).shape == (NUMBERS,)
+
+
+def test_the_order_of_the_pictures_does_not_matter():
+    some = [moving(5, 0.1), moving(6, 0.9), moving(7, 0.4)]
+    np.testing.assert_allclose(features(window(7, some, [])), features(window(7, some[::-1], [])))
+
+
+def test_one_picture_or_one_without_movement_says_nothing():
+    assert features(window(7, [moving(7, 1.0)], [])) is None
+    unmoved = [msgspec.structs.replace(picture(number), motion=b"") for number in (6, 7)]
+    assert features(window(7, unmoved, [])) is None
+    assert judging().probabilities([window(7, [], [])]).tolist() == [0.0]
+
+
+def test_a_picture_after_the_window_is_not_seen():
+    assert features(window(7, [moving(7, 1.0), moving(9, 1.0)], [])) is None
+
+
+def test_what_moves_more_is_more_probably_a_fight():
+    still, fighting = (window(7, [moving(6, change), moving(7, change)], []) for change in (0.01, 1.0))
+    assert judging().probabilities([still, fighting]) == pytest.approx([0.001, 1.0], abs=0.01)
+
+
+def test_of_a_fight_the_movement_speaks_alone_and_where_it_is_silent_the_network_does():
+    listening = Listening(Network(), None, judging())
+    assert listening.kinds == (KIND, "fire")
+    (moved,), (unknown,) = listening([window(7, [moving(6, 1), moving(7, 1)], [])]), listening([window(7, [picture(7)], [])])
+    assert moved[0].probability == pytest.approx(float(judging().probabilities([window(7, [moving(6, 1), moving(7, 1)], [])])[0]))
+    assert moved[0].parts == {Modality.PICTURE: pytest.approx(moved[0].probability)}
+    assert unknown[0].probability == 0.1
+    assert moved[1].probability == unknown[1].probability == 0.2

@@ -1,0 +1,103 @@
+"""Teaching the head that tells a fight by its movement: windows of composed train streams, as the live stages perceive them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from monitor.config import Config
+from monitor.heads import Head
+from monitor.moving import CLASSES, KIND, NONE, features
+from workers.composing import fitting, prepare
+from workers.composing.films import Order
+from workers.composing.perceive import windows
+from workers.composing.sources import Split, sources
+from workers.composing.timeline import Timeline, labels
+from workers.features import Item
+from workers.training.card import SOURCES, Source
+from workers.training.figures import area_under_roc, average_precision, calibration_error, platt
+from workers.training.linear import fit_head
+from workers.training.streamed import STREAMS_SEED
+from workers.training.taught import HeadCard, rounded, save
+
+STREAMS: Final = 12
+MINUTES: Final = 5.0
+"""Of each, those that teach and those that calibrate; the latter are those of `scenewatch calibrate`, and made once for both."""
+DECAY: Final = 0.01
+LIMITS: Final = (
+    "Learned from surveillance clips of two seconds, played forward and back. What moves as fights do is taken for one: sport, dancing.",
+    "Cuts from one scene to another, which a camera does not have, are in what taught it.",
+    "It reads a raster of 64 by 36 points: people who are small in the picture hardly count.",
+)
+
+
+class Known(NamedTuple):
+    """Windows in which it can be said whether there is a fight."""
+
+    features: npt.NDArray[np.float64]
+    """[n, `monitor.moving.NUMBERS`]."""
+    on: npt.NDArray[np.bool_]
+
+
+def train_moving(data: Path, out: Path) -> dict[str, float]:
+    """Compose, perceive, teach, calibrate and write; figures are of the val split."""
+    settings = Config()
+    taught = _windows(_order(data, Split.TRAIN), settings)
+    head = fit_head(taught.features, [KIND if on else NONE for on in taught.on], DECAY, classes=CLASSES)
+    held = _windows(_order(data, Split.VAL), settings)
+    odds = head.log_odds(held.features, KIND)
+    slope, offset = platt(held.on, odds)
+    figures = {
+        "val_ap": average_precision(held.on, odds),
+        "val_auc": area_under_roc(held.on, odds),
+        "val_ece": calibration_error(held.on, 1 / (1 + np.exp(-slope * odds - offset))),
+        "val_share": float(held.on.mean()),
+    }
+    save(head, out, _card(data, head, (slope, offset), {"windows": len(taught.on), "streams": STREAMS, "decay": DECAY}, figures))
+    return figures
+
+
+def _order(data: Path, split: Split) -> Order:
+    """Streams of clips that may be shipped: those that teach, or those that calibrate."""
+    seed, dense = (fitting.SEED, False) if split is Split.VAL else (STREAMS_SEED, True)
+    return Order(data=data, out=Path(), split=split, seed=seed, minutes=MINUTES, streams=STREAMS, dense=dense, shippable=True)
+
+
+def _windows(order: Order, settings: Config) -> Known:
+    ready = prepare.ready(order, settings)
+    found = [row for truth, items in prepare.streams(ready, settings) for row in _of_stream(truth, items, settings)]
+    features, on = zip(*found, strict=True)
+    return Known(np.stack(features), np.array(on))
+
+
+def _of_stream(truth: Timeline, items: Sequence[Item], settings: Config) -> Iterator[tuple[npt.NDArray[np.float64], bool]]:
+    final = [window for window in windows(items, settings) if window.final]
+    fights = [event for event in truth.incidents if event.kind == KIND]
+    on, sure = labels(fights, [window.until for window in final], settings.fusion.window_s)
+    for window, here, counts in zip(final, on.tolist(), sure.tolist(), strict=True):
+        numbers = features(window)
+        if counts and numbers is not None:
+            yield numbers, here
+
+
+def _card(data: Path, head: Head, calibration: tuple[float, float], recipe: dict[str, float], figures: dict[str, float]) -> HeadCard:
+    found = sources(data, Split.TRAIN, shippable=True)
+    counts = Counter(next((folder for folder in SOURCES if row.name.startswith(folder)), "") for row in (*found.clips, *found.footage))
+    return HeadCard(
+        name="moving-default",
+        classes=head.classes,
+        encoder="monitor/motion.py",
+        parameters=head.weight.size + head.bias.size,
+        recipe=recipe,
+        seed=STREAMS_SEED,
+        calibration={KIND: calibration},
+        validation="val_*: windows of composed streams of the val split, which calibrated it; none of its clips taught it.",
+        data=tuple(Source(name=name, licence=licence, recordings=counts[at]) for at, (name, licence) in SOURCES.items() if counts[at]),
+        limits=LIMITS,
+        figures=rounded(figures),
+    )
