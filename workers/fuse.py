@@ -14,6 +14,7 @@ from monitor.align import Aligner, Window
 from monitor.bus import Batch, Bus
 from monitor.errors import MessageError
 from monitor.holding import Holding
+from monitor.levels import Levels, Taken, lowered
 from monitor.logs import named
 from monitor.messages import Embedding, Judgement, Learned, Mark, Score, Topic
 from monitor.metrics import Metrics
@@ -88,12 +89,13 @@ class Judges:
     shadow: Shadow | None = None
     """A candidate that judges beside the network."""
     _usual: dict[str, Usual | None] = field(default_factory=dict)
-    _open: dict[str, dict[float, Score]] = field(default_factory=dict)
+    _open: dict[str, dict[float, tuple[Score, Taken]]] = field(default_factory=dict)
+    """By camera and end: revision 0 and what was taken off it, until the final one has come."""
+    _levels: dict[str, Levels] = field(default_factory=dict)
     _kept: dict[str, float] = field(default_factory=dict)
     """By camera: up to when what was learned is kept."""
     _learned: dict[str, bytes] = field(default_factory=dict)
     """By camera that has not come yet: what another learned of it."""
-    """By camera and end: revision 0, until the final one has come."""
 
     def __call__(self, items: Sequence[Window | Mark]) -> list[Score | Mark]:
         """Judge windows in order; a mark, which ends a camera, is passed on and makes its normality forget."""
@@ -104,7 +106,7 @@ class Judges:
 
     def forget(self, camera: str) -> None:
         """Let go of a camera, as if it had never been there."""
-        for known in (self._usual, self._open, self._kept, self._learned):
+        for known in (self._usual, self._open, self._levels, self._kept, self._learned):
             known.pop(camera, None)
 
     def remember(self, learned: Learned) -> None:
@@ -147,9 +149,10 @@ class Judges:
             self._usual[window.camera] = self._new(window.camera)
         usual = self._usual[window.camera]
         unusual, learning = ((), False) if usual is None else usual.judge(window)
-        made = score(window, fused, unusual, learning=learning, models=(self.network.name,))
+        taken = self._levels.setdefault(window.camera, Levels()).take(fused)
+        made = score(window, tuple(lowered(fused, taken)), unusual, learning=learning, models=(self.network.name,))
         if not window.final:
-            self._open.setdefault(window.camera, {})[window.until] = made
+            self._open.setdefault(window.camera, {})[window.until] = made, taken
         return made
 
     def _new(self, camera: str) -> Usual | None:
@@ -163,12 +166,14 @@ class Judges:
         return usual
 
     def _final(self, window: Window, fused: Judged | None) -> Score:
-        """Normality has judged this window before: it reads no words, and must not learn a window twice."""
-        first = self._open.get(window.camera, {}).pop(window.until, None)
+        """Normality and the levels have judged this window before: they read no words, and must not learn a window twice."""
+        first, taken = self._open.get(window.camera, {}).pop(window.until, (None, {}))
         before = () if first is None else first.judgements
         judged = {judgement.kind for judgement in fused or ()}
         kept = tuple(judgement for judgement in before if judgement.kind not in judged)
-        return score(window, fused or (), kept, learning=first is not None and first.learning, models=(self.network.name,))
+        return score(
+            window, tuple(lowered(fused or (), taken)), kept, learning=first is not None and first.learning, models=(self.network.name,)
+        )
 
 
 async def run(bus: Bus, aligner: Aligner, judges: Judges, metrics: Metrics) -> None:

@@ -1,0 +1,60 @@
+"""How a camera sounds all the time: what a kind's log odds are three quarters of the time is no sign of it there.
+
+A street band that YAMNet half takes for crying does so for hours. Each kind of sound has a level, which follows the upper quartile of
+its log odds by stochastic approximation (Robbins & Monro 1951): a step's share up where they are above, less down where they are not.
+Where the level is above what ordinary sound reaches, so much is taken off. An incident is over before it has become usual; what lasts
+for minutes ends its alert.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from monitor.anomaly import logit
+from monitor.messages import Judgement
+
+KINDS: Final = frozenset({"aggression", "crying", "fire", "glass_break", "gun_shot", "scream", "siren", "tense_voice"})
+"""What is heard. Words and pictures have no such ground."""
+QUANTILE: Final = 0.75
+STEP: Final = 0.05
+"""Log odds a window: 0.075 a second up, 0.025 down, at two windows a second."""
+BEGIN: Final = -8.0
+ORDINARY: Final = -4.0
+"""Log odds up to which a level takes nothing away."""
+
+Taken = Mapping[str, float]
+"""By kind: log odds that are taken off."""
+
+
+@dataclass(slots=True)
+class Levels:
+    """One camera's."""
+
+    _levels: dict[str, float] = field(default_factory=dict)
+
+    def take(self, judged: Iterable[Judgement]) -> Taken:
+        """What is taken off the next window's log odds; then learn from them. What is not heard (probability 0) teaches nothing."""
+        taken = {}
+        for one in judged:
+            if one.kind in KINDS and one.probability:
+                level = self._levels.get(one.kind, BEGIN)
+                taken[one.kind] = max(0.0, level - ORDINARY)
+                self._levels[one.kind] = level + STEP * (QUANTILE - (float(logit(one.probability)) < level))
+        return taken
+
+
+def lowered(judged: Iterable[Judgement], taken: Taken) -> Iterator[Judgement]:
+    """Judgements without what a camera's levels take off them; a modality's part shrinks with its kind."""
+    for one in judged:
+        less = taken.get(one.kind, 0.0)
+        if not (less and one.probability):
+            yield one
+            continue
+        probability = 1 / (1 + math.exp(less - float(logit(one.probability))))
+        parts = {modality: part * probability / one.probability for modality, part in one.parts.items()}
+        yield msgspec.structs.replace(one, probability=probability, parts=parts)
