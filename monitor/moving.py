@@ -14,17 +14,18 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.align import Window
+from monitor.anomaly import CERTAIN
 from monitor.heads import Head, load
 from monitor.messages import floats
 from monitor.models import locate
-from monitor.motion import MOTION
+from monitor.motion import MOTION, STILL
 
 KIND: Final = "fight"
 NONE: Final = "none"
 CLASSES: Final = (KIND, NONE)
 QUANTILES: Final = (0.25, 0.5, 0.75, 0.9)
-NUMBERS: Final = (2 + len(QUANTILES)) * MOTION
-"""Of a window."""
+CHANGE: Final = 17
+"""The picture's largest change since the one before; below STILL in all of them, nobody moves, let alone fights."""
 FEWEST: Final = 2
 """Pictures with their movement, below which nothing is said."""
 
@@ -52,16 +53,20 @@ class Moving:
         found = np.zeros(len(windows), np.float32)
         slope, offset = self.calibration
         for row, window in enumerate(windows):
-            numbers = features(window)
-            if numbers is not None:
-                found[row] = 1 / (1 + np.exp(-slope * self.head.log_odds(numbers[None], KIND)[0] - offset))
+            numbers = measured(window)
+            if len(numbers) < FEWEST:
+                continue
+            if numbers[:, CHANGE].max() < STILL:
+                found[row] = CERTAIN
+            else:
+                found[row] = 1 / (1 + np.exp(-slope * self.head.log_odds(pooled(numbers)[None], KIND)[0] - offset))
         return found
 
 
-def features(window: Window) -> npt.NDArray[np.float64] | None:
-    """What a window's movement is like [NUMBERS]; None where hardly any was measured."""
+def measured(window: Window) -> Floats:
+    """The movement of a window's pictures [t, MOTION], of those of which it was measured."""
     numbers = [floats(item.motion)[:MOTION] for item in window.pictures if item.motion and item.at < window.until]
-    return pooled(np.stack(numbers)) if len(numbers) >= FEWEST else None
+    return np.stack(numbers) if numbers else np.zeros((0, MOTION), np.float32)
 
 
 def pooled(numbers: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

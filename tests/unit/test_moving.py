@@ -6,8 +6,10 @@ from moments import picture, window
 from monitor.heads import Head
 from monitor.messages import Embedding, Judgement, Modality, pack
 from monitor.motion import MOTION
-from monitor.moving import CLASSES, KIND, NUMBERS, Moving, features, pooled
+from monitor.moving import CLASSES, KIND, QUANTILES, Moving, measured, pooled
 from workers.reasons import Listening
+
+NUMBERS = (2 + len(QUANTILES)) * MOTION
 
 
 def moving(number: int, change: float) -> Embedding:
@@ -44,18 +46,18 @@ def test_pooled_numbers_are_means_deviations_and_quantiles_of_roots():
 
 def test_the_order_of_the_pictures_does_not_matter():
     some = [moving(5, 0.1), moving(6, 0.9), moving(7, 0.4)]
-    np.testing.assert_allclose(features(window(7, some, [])), features(window(7, some[::-1], [])))
+    np.testing.assert_allclose(*(judging().probabilities([window(7, row, [])]) for row in (some, some[::-1])))
 
 
 def test_one_picture_or_one_without_movement_says_nothing():
-    assert features(window(7, [moving(7, 1.0)], [])) is None
+    assert judging().probabilities([window(7, [moving(7, 1.0)], [])]).tolist() == [0.0]
     unmoved = [msgspec.structs.replace(picture(number), motion=b"") for number in (6, 7)]
-    assert features(window(7, unmoved, [])) is None
+    assert measured(window(7, unmoved, [])).shape == (0, MOTION)
     assert judging().probabilities([window(7, [], [])]).tolist() == [0.0]
 
 
 def test_a_picture_after_the_window_is_not_seen():
-    assert features(window(7, [moving(7, 1.0), moving(9, 1.0)], [])) is None
+    assert len(measured(window(7, [moving(7, 1.0), moving(9, 1.0)], []))) == 1
 
 
 def test_what_moves_more_is_more_probably_a_fight():
@@ -71,3 +73,10 @@ def test_of_a_fight_the_movement_speaks_alone_and_where_it_is_silent_the_network
     assert moved[0].parts == {Modality.PICTURE: pytest.approx(moved[0].probability)}
     assert unknown[0].probability == 0.1
     assert moved[1].probability == unknown[1].probability == 0.2
+
+
+def test_the_shipped_head_takes_a_still_or_black_picture_for_no_fight():
+    shipped = Moving.load()
+    still, nothing = window(7, [moving(6, 0.0), moving(7, 0.0)], []), window(7, [], [])
+    assert shipped.probabilities([still])[0] < 0.05
+    assert shipped.probabilities([nothing])[0] == 0

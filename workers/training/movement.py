@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from monitor.config import Config
 from monitor.heads import Head
-from monitor.moving import CLASSES, KIND, NONE, features
+from monitor.moving import CLASSES, FEWEST, KIND, NONE, measured, pooled
 from workers.composing import fitting, prepare
 from workers.composing.films import Order
 from workers.composing.perceive import windows
@@ -40,7 +40,7 @@ class Known(NamedTuple):
     """Windows in which it can be said whether there is a fight."""
 
     features: npt.NDArray[np.float64]
-    """[n, `monitor.moving.NUMBERS`]."""
+    """[n, numbers of `monitor.moving.pooled`]."""
     on: npt.NDArray[np.bool_]
 
 
@@ -80,9 +80,9 @@ def _of_stream(truth: Timeline, items: Sequence[Item], settings: Config) -> Iter
     fights = [event for event in truth.incidents if event.kind == KIND]
     on, sure = labels(fights, [window.until for window in final], settings.fusion.window_s)
     for window, here, counts in zip(final, on.tolist(), sure.tolist(), strict=True):
-        numbers = features(window)
-        if counts and numbers is not None:
-            yield numbers, here
+        numbers = measured(window)
+        if counts and len(numbers) >= FEWEST:
+            yield pooled(numbers), here
 
 
 def _card(data: Path, head: Head, calibration: tuple[float, float], recipe: dict[str, float], figures: dict[str, float]) -> HeadCard:
