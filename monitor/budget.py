@@ -32,7 +32,7 @@ KEPT: Final = 14 * DAY
 """Blocks that are remembered."""
 EVERY_S: Final = 3600.0
 """Between two fits."""
-SHARE: Final = 0.05
+SHARE: Final = 0.03
 """The tail is this share of the blocks, …"""
 PEAKS: Final = 30
 """… and at least so many of them, …"""
