@@ -49,7 +49,7 @@ class Anomaly(msgspec.Struct, frozen=True, kw_only=True):
         for kind, slope, offset in zip(self.kinds, self.slopes, self.offsets, strict=True):
             if kind in kinds:
                 p = given[:, list(kinds).index(kind)]
-                absent *= np.where(p > 0, 1 - _sigmoid(slope * logit(p) + offset), 1.0)
+                absent *= np.where(p > 0, 1 - sigmoid(slope * logit(p) + offset), 1.0)
         anomaly: Numbers = 1 - absent
         return anomaly
 
@@ -89,7 +89,8 @@ def logit(probabilities: npt.ArrayLike) -> Numbers:
     return odds
 
 
-def _sigmoid(values: Any) -> Numbers:
+def sigmoid(values: Any) -> Numbers:
+    """Log odds to probabilities."""
     result: Numbers = 1 / (1 + np.exp(-values))
     return result
 

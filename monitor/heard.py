@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.align import Window
+from monitor.anomaly import sigmoid
 from monitor.heads import Head, load
 from monitor.messages import floats
 from monitor.models import locate
@@ -71,7 +72,7 @@ class Heard:
         for row, window in enumerate(windows):
             if sounds := [floats(item.vector) for item in window.sounds if item.at < window.until]:
                 odds = log_odds(self.head, np.stack(sounds)).max(0)
-                found[row] = 1 / (1 + np.exp(-slope * odds - offset))
+                found[row] = sigmoid(slope * odds + offset)
         return found
 
     def speaks(self, window: Window) -> bool:

@@ -8,15 +8,13 @@ for minutes ends its alert.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-import msgspec
-
-from monitor.anomaly import logit
+from monitor.anomaly import logit, sigmoid
 from monitor.messages import Judgement
+from monitor.scoring import believed
 
 KINDS: Final = frozenset({"aggression", "crying", "fire", "glass_break", "gun_shot", "scream", "siren", "tense_voice"})
 """What is heard. Words and pictures have no such ground."""
@@ -52,9 +50,4 @@ def lowered(judged: Iterable[Judgement], taken: Taken) -> Iterator[Judgement]:
     """Judgements without what a camera's levels take off them; a modality's part shrinks with its kind."""
     for one in judged:
         less = taken.get(one.kind, 0.0)
-        if not (less and one.probability):
-            yield one
-            continue
-        probability = 1 / (1 + math.exp(less - float(logit(one.probability))))
-        parts = {modality: part * probability / one.probability for modality, part in one.parts.items()}
-        yield msgspec.structs.replace(one, probability=probability, parts=parts)
+        yield believed(one, float(sigmoid(logit(one.probability) - less))) if less and one.probability else one

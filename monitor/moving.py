@@ -1,7 +1,7 @@
 """Whether people fight, by what a window's movement is like: a linear head on its distribution over the pictures.
 
 Mean, deviation and quartiles of each of `monitor.motion`'s numbers say how fast, how unsteady and where; which second was when does
-not matter. Of so few clips a linear model learns more than attention over the same pictures does (docs/accuracy.md).
+not matter. Of so few clips a linear model learns more than attention over the same pictures does.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.align import Window
-from monitor.anomaly import CERTAIN
+from monitor.anomaly import CERTAIN, sigmoid
 from monitor.heads import Head, load
 from monitor.messages import floats
 from monitor.models import locate
@@ -59,7 +59,7 @@ class Moving:
             if numbers[:, CHANGE].max() < STILL:
                 found[row] = CERTAIN
             else:
-                found[row] = 1 / (1 + np.exp(-slope * self.head.log_odds(pooled(numbers)[None], KIND)[0] - offset))
+                found[row] = sigmoid(slope * self.head.log_odds(pooled(numbers)[None], KIND)[0] + offset)
         return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from monitor.align import Window
@@ -14,6 +15,13 @@ from monitor.motion import CELLS
 
 SHOWN: Final = 16
 """So many people and things of a picture are told, the surest ones."""
+
+
+def believed(judgement: Judgement, probability: float) -> Judgement:
+    """A judgement that is above 0 with another probability, which its modalities share as they did before."""
+    share = probability / judgement.probability
+    parts = {modality: part * share for modality, part in judgement.parts.items()}
+    return msgspec.structs.replace(judgement, probability=probability, parts=parts)
 
 
 def score(

@@ -18,6 +18,7 @@ from monitor.heard import KINDS, Heard
 from monitor.messages import Judgement, Mark, Modality, Score
 from monitor.moving import KIND as FIGHT
 from monitor.moving import Moving
+from monitor.scoring import believed
 from workers.fuse import Judged, Judges, Network
 
 
@@ -134,10 +135,7 @@ class Listening:
             if beside is None or not one.probability:
                 yield one
                 continue
-            probability = float(_together(one.kind, one.probability, beside))
-            share = probability / one.probability
-            parts = {modality: part * share for modality, part in one.parts.items()}
-            yield msgspec.structs.replace(one, probability=probability, parts=parts)
+            yield believed(one, float(_together(one.kind, one.probability, beside)))
         for kind, probability in said.items():
             modality = Modality.PICTURE if kind == FIGHT else Modality.SOUND
             yield Judgement(kind=kind, probability=probability, parts={modality: probability} if probability else {})

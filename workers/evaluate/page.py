@@ -145,8 +145,8 @@ measured here, which makes these development figures, better than those of a pla
   YAMNet's own kinds tell them, and thresholds of their rules were set after a look at UrbanSound8K. The fusion network is replaced by
   one that the streams' clips did not teach, and so is the head for tone; the one for movement never saw them, nor their sentences any.
   A threat in a calm synthetic voice is, by design, none. How both heads and the camera's levels count was chosen on val's streams, those
-  with sounds that may not teach what is shipped among them. Two thirds of the incidents are fights and shouts of anger: half of the
-  fights are told well, the others hardly, and a threshold low enough for these raises the false alarms. The research weights, which
+  with sounds that may not teach what is shipped among them. Two thirds of the incidents are fights and shouts of anger: some of
+  these are told, the others hardly, and a threshold low enough for them raises the false alarms. The research weights, which
   recordings of all kinds taught, show what more data gives. Three streams (`--set small`) are too few to say anything.
 - **Retrieval**: ConSE knows things and scenes; it does not know postures: people who lie are not told from others.
 - **Budget**: weeks are simulated out of real scores of sounds, some of which are no ordinary ones. One alarm a week, shared by the kinds,

@@ -135,9 +135,16 @@ def card(
 
 def sources(banks: Sequence[Bank]) -> list[Source]:
     """The data sets that banks come from, with their licences."""
-    counts = Counter(_folder(track.name) for bank in banks for track in bank.tracks if track.variant == 0)
-    return [Source(name=name, licence=licence, recordings=counts[folder]) for folder, (name, licence) in SOURCES.items() if counts[folder]]
+    return counted(Counter(folder_of(track.name) for bank in banks for track in bank.tracks if track.variant == 0))
 
 
-def _folder(name: str) -> str:
+def counted(counts: Mapping[str, int]) -> list[Source]:
+    """The data sets by how many recordings of each folder taught."""
+    return [
+        Source(name=name, licence=licence, recordings=counts[folder]) for folder, (name, licence) in SOURCES.items() if counts.get(folder)
+    ]
+
+
+def folder_of(name: str) -> str:
+    """The folder of SOURCES that a file is in; empty if it is in none."""
     return next((folder for folder in SOURCES if name.startswith(folder)), "")

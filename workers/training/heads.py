@@ -19,7 +19,7 @@ from monitor.tone import TENSE
 from workers.composing.sources import Split, sources
 from workers.training import meaning, noises, voices
 from workers.training.bank import Bank
-from workers.training.card import SOURCES, Source
+from workers.training.card import Source, counted
 from workers.training.intents import phrases
 from workers.training.overheard import overheard
 from workers.training.rows import FOLDS
@@ -95,7 +95,7 @@ def _tone(banks: dict[str, Bank], scenes: Bank, encoder: str, out: Path, seed: i
         seed=seed,
         calibration={TENSE: calibration},
         validation="cv_*: windows of recordings and scenes; four folds, no speaker, reader or ESC-10 fold on both sides.",
-        data=_sources(Counter({folder: len(bank.tracks) for folder, bank in banks.items()})),
+        data=tuple(counted({folder: len(bank.tracks) for folder, bank in banks.items()})),
         limits=TONE_LIMITS,
         figures=rounded(figures),
     )
@@ -108,7 +108,7 @@ def _heard(data: Path, out: Path, seed: int) -> dict[str, float]:
     taught, held = (sources(data, split, shippable=True) for split in (Split.TRAIN, Split.VAL))
     calibration = noises.calibrate(noises.windows(head, encoder, taught, seed, track))
     figures = noises.figures(noises.windows(head, encoder, held, seed, track), calibration)
-    known = _sources(Counter(row.name.rsplit("/", 1)[0] for row in taught.sounds))
+    known = counted(Counter(row.name.rsplit("/", 1)[0] for row in taught.sounds))
     card = HeadCard(
         name="heard-default",
         classes=head.classes,
@@ -124,10 +124,3 @@ def _heard(data: Path, out: Path, seed: int) -> dict[str, float]:
     )
     save(head, out, card)
     return figures
-
-
-def _sources(counts: Counter[str]) -> tuple[Source, ...]:
-    """Where recordings come from, by how many of each folder taught."""
-    return tuple(
-        Source(name=name, licence=licence, recordings=counts[folder]) for folder, (name, licence) in SOURCES.items() if counts[folder]
-    )

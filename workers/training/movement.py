@@ -10,24 +10,23 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from monitor.anomaly import sigmoid
 from monitor.config import Config
 from monitor.heads import Head
 from monitor.moving import CLASSES, FEWEST, KIND, NONE, measured, pooled
-from workers.composing import fitting, prepare
+from workers.composing import prepare
 from workers.composing.films import Order
+from workers.composing.fitting import MINUTES, SEED, STREAMS
 from workers.composing.perceive import windows
 from workers.composing.sources import Split, sources
 from workers.composing.timeline import Timeline, labels
 from workers.features import Item
-from workers.training.card import SOURCES, Source
+from workers.training.card import counted, folder_of
 from workers.training.figures import area_under_roc, average_precision, calibration_error, platt
 from workers.training.linear import fit_head
 from workers.training.streamed import STREAMS_SEED
 from workers.training.taught import HeadCard, rounded, save
 
-STREAMS: Final = 12
-MINUTES: Final = 5.0
-"""Of each, those that teach and those that calibrate; the latter are those of `scenewatch calibrate`, and made once for both."""
 DECAY: Final = 0.01
 LIMITS: Final = (
     "Learned from surveillance clips of two seconds, played forward and back. What moves as fights do is taken for one: sport, dancing.",
@@ -55,7 +54,7 @@ def train_moving(data: Path, out: Path) -> dict[str, float]:
     figures = {
         "val_ap": average_precision(held.on, odds),
         "val_auc": area_under_roc(held.on, odds),
-        "val_ece": calibration_error(held.on, 1 / (1 + np.exp(-slope * odds - offset))),
+        "val_ece": calibration_error(held.on, sigmoid(slope * odds + offset)),
         "val_share": float(held.on.mean()),
     }
     save(head, out, _card(data, head, (slope, offset), {"windows": len(taught.on), "streams": STREAMS, "decay": DECAY}, figures))
@@ -63,8 +62,8 @@ def train_moving(data: Path, out: Path) -> dict[str, float]:
 
 
 def _order(data: Path, split: Split) -> Order:
-    """Streams of clips that may be shipped: those that teach, or those that calibrate."""
-    seed, dense = (fitting.SEED, False) if split is Split.VAL else (STREAMS_SEED, True)
+    """Streams of clips that may be shipped: those that teach, or those that calibrate, which are those of `scenewatch calibrate`."""
+    seed, dense = (SEED, False) if split is Split.VAL else (STREAMS_SEED, True)
     return Order(data=data, out=Path(), split=split, seed=seed, minutes=MINUTES, streams=STREAMS, dense=dense, shippable=True)
 
 
@@ -87,7 +86,6 @@ def _of_stream(truth: Timeline, items: Sequence[Item], settings: Config) -> Iter
 
 def _card(data: Path, head: Head, calibration: tuple[float, float], recipe: dict[str, float], figures: dict[str, float]) -> HeadCard:
     found = sources(data, Split.TRAIN, shippable=True)
-    counts = Counter(next((folder for folder in SOURCES if row.name.startswith(folder)), "") for row in (*found.clips, *found.footage))
     return HeadCard(
         name="moving-default",
         classes=head.classes,
@@ -97,7 +95,7 @@ def _card(data: Path, head: Head, calibration: tuple[float, float], recipe: dict
         seed=STREAMS_SEED,
         calibration={KIND: calibration},
         validation="val_*: windows of composed streams of the val split, which calibrated it; none of its clips taught it.",
-        data=tuple(Source(name=name, licence=licence, recordings=counts[at]) for at, (name, licence) in SOURCES.items() if counts[at]),
+        data=tuple(counted(Counter(folder_of(row.name) for row in (*found.clips, *found.footage)))),
         limits=LIMITS,
         figures=rounded(figures),
     )
