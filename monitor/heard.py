@@ -42,6 +42,8 @@ KINDS: Final = tuple(SOUNDS)
 SPEECH: Final = ("Speech", "Shout", "Yell", "Bellow")
 """What a voice that speaks or shouts is called there: singing, a crowd and children who play are none."""
 CLASSES: Final = (*(name for names in SOUNDS.values() for name in names), *SPEECH)
+TRUST: Final = 3.0
+"""What YAMNet's log odds of a kind count beside those of the fusion network: two million clips taught it, and some dozens the network."""
 ALL: Final = "all"
 """The calibration that all kinds share."""
 

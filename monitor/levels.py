@@ -2,8 +2,9 @@
 
 A street band that YAMNet half takes for crying does so for hours. Each kind of sound has a level, which follows the upper quartile of
 its log odds by stochastic approximation (Robbins & Monro 1951): a step's share up where they are above, less down where they are not.
-Where the level is above what ordinary sound reaches, so much is taken off. An incident is over before it has become usual; what lasts
-for minutes ends its alert.
+The steps shrink from a camera's first window on, so that within ten seconds it is known what the place sounds like. Where the level is
+above what ordinary sound reaches, so much is taken off. An incident is over before it has become usual, and the first windows of one
+that begins with the camera are believed; what lasts for minutes ends its alert.
 """
 
 from __future__ import annotations
@@ -20,7 +21,11 @@ KINDS: Final = frozenset({"aggression", "crying", "fire", "glass_break", "gun_sh
 """What is heard. Words and pictures have no such ground."""
 QUANTILE: Final = 0.75
 STEP: Final = 0.05
-"""Log odds a window: 0.075 a second up, 0.025 down, at two windows a second."""
+"""Log odds a window, in the long run: 0.075 a second up, 0.025 down, at two windows a second."""
+FIRST: Final = 2.0
+"""What a step is longer at a kind's first window …"""
+HALVED: Final = 5
+"""… and half of that after so many: as a harmonic series, which forgets where it began."""
 BEGIN: Final = -8.0
 ORDINARY: Final = -4.0
 """Log odds up to which a level takes nothing away."""
@@ -33,16 +38,18 @@ Taken = Mapping[str, float]
 class Levels:
     """One camera's."""
 
-    _levels: dict[str, float] = field(default_factory=dict)
+    _levels: dict[str, tuple[float, int]] = field(default_factory=dict)
+    """Of each kind the level, and how many windows it was learned from."""
 
     def take(self, judged: Iterable[Judgement]) -> Taken:
         """What is taken off the next window's log odds; then learn from them. What is not heard (probability 0) teaches nothing."""
         taken = {}
         for one in judged:
             if one.kind in KINDS and one.probability:
-                level = self._levels.get(one.kind, BEGIN)
+                level, windows = self._levels.get(one.kind, (BEGIN, 0))
                 taken[one.kind] = max(0.0, level - ORDINARY)
-                self._levels[one.kind] = level + STEP * (QUANTILE - (float(logit(one.probability)) < level))
+                step = STEP + FIRST / (1 + windows / HALVED)
+                self._levels[one.kind] = level + step * (QUANTILE - (float(logit(one.probability)) < level)), windows + 1
         return taken
 
 

@@ -28,7 +28,7 @@ Device: TypeAlias = Literal["cpu", "cuda"]
 """Where a network runs, as torch and CTranslate2 name it."""
 
 RESEARCH: Final = "scenewatch train --set research"
-STREAMS: Final = "scenewatch train --set streams"
+CLIPS: Final = "scenewatch train --set clips"
 FETCH: Final = "Fetch it: scenewatch models --fetch"
 
 
@@ -358,12 +358,12 @@ MODELS: Final[tuple[Model, ...]] = (
         note="Trained on data whose licence forbids shipping it: not for commercial use; its card, fusion-research.json, names the data.",
     ),
     Model(
-        name="fusion-streams",
+        name="fusion-clips",
         kind=Kind.FUSION,
         packages=(),
-        files=(File(name="fusion-streams.safetensors", sha256="", parts=(Trained(path="fusion-streams.safetensors", command=STREAMS),)),),
+        files=(File(name="fusion-clips.safetensors", sha256="", parts=(Trained(path="fusion-clips.safetensors", command=CLIPS),)),),
         licence="Apache-2.0",
-        note="Trained on composed streams of data whose licence allows it: a candidate for the default.",
+        note="Taught by windows that are put together of single clips, of the same data as the default: quickly made.",
     ),
     _head("intent-default", "What is meant by what is said; trained by this project."),
     _head("heard-default", "Shots, sirens, screams, breaking glass: rows of YAMNet's last layer; calibrated by this project."),

@@ -209,7 +209,7 @@ def evaluate(
     data: Data = DATA,
     of: Annotated[str, Parameter(name="--set", help="One set of the data, such as vad/ucsd_ped2.")] = "",
     models: Annotated[
-        Literal["default", "research", "streams"], Parameter(help="incidents: which fusion network; see train --set.")
+        Literal["default", "research", "clips"], Parameter(help="incidents: which fusion network; see train --set.")
     ] = "default",
     json: JsonFile = None,
     page: Annotated[Path, Parameter(help="all: write the table there.")] = Path("docs/accuracy.md"),
@@ -313,10 +313,13 @@ def features(
 def train(
     *,
     data: Data = DATA,
-    out: Annotated[Path | None, Parameter(help="Left out: monitor/weights; for research and streams, the cache folder.")] = None,
+    out: Annotated[Path | None, Parameter(help="Left out: monitor/weights; for research and clips, the cache folder.")] = None,
     of: Annotated[
-        Literal["default", "research", "streams"],
-        Parameter(name="--set", help="By composed streams: research, of all data whatever its licence; streams, of what may be shipped."),
+        Literal["default", "research", "clips"],
+        Parameter(
+            name="--set",
+            help="default: by composed streams of what may be shipped; research: of all data whatever its licence; clips: by single clips.",
+        ),
     ] = "default",
     config: Annotated[
         Path | None, Parameter(help="YAML: how it is taught (workers/training/settings.py); then a run card is written too.")
@@ -326,8 +329,8 @@ def train(
         Path | None, Parameter(help="A file of verdicts (alerts.feedback): the windows that they speak of teach, too.")
     ] = None,
     streams: Annotated[
-        int, Parameter(help="--set: so many composed streams of five minutes teach, half as many calibrate.", validator=Number(gte=2))
-    ] = 6,
+        int, Parameter(help="So many composed streams of five minutes teach, and as many calibrate.", validator=Number(gte=2))
+    ] = 12,
     only: Annotated[
         Literal["fusion", "heads", "moving"], Parameter(help="heads: tone, intent, sounds; moving: fights, by composed streams.")
     ] = "fusion",
@@ -347,16 +350,20 @@ def train(
         logs.configure("warning", json=False)
         publish(movement.train_moving(data, out or WEIGHTS), json)
         return 0
-    if of != "default":
-        from workers.training import streamed  # noqa: PLC0415
+    from monitor.models import weights_folder  # noqa: PLC0415
+    from workers.training.settings import OfClips, Training, read  # noqa: PLC0415
 
-        logs.configure("warning", json=False)
-        publish(streamed.train(data, streamed.SETS[of], out, seed=seed or 0, extent=streamed.Extent(streams=streams)), json)
+    folder = out or (WEIGHTS if of == "default" else weights_folder())
+    if of == "clips":
+        from workers import train  # noqa: PLC0415
+
+        publish(train.train(data, folder, read(OfClips, config, seed), run=config is not None, feedback=feedback), json)
         return 0
-    from workers import train  # noqa: PLC0415
-    from workers.training.settings import read  # noqa: PLC0415
+    from workers.training import streamed  # noqa: PLC0415
 
-    publish(train.train(data, out or WEIGHTS, read(config, seed), run=config is not None, feedback=feedback), json)
+    logs.configure("warning", json=False)
+    extent, told = streamed.Extent(streams=streams), read(Training, config, seed)
+    publish(streamed.train(data, streamed.SETS[of], folder, told, extent=extent, run=config is not None, feedback=feedback), json)
     return 0
 
 
@@ -399,7 +406,7 @@ def calibrate(
     from workers.report import publish  # noqa: PLC0415
 
     logs.configure("warning", json=False)
-    publish(fitting.calibrate(data, out, Config(), streams), json)
+    publish(fitting.calibrate(data, out, Config(), shippable=True, streams=streams), json)
     return 0
 
 

@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from monitor import anomaly
 from monitor.align import Window
-from monitor.anomaly import Anomaly
+from monitor.anomaly import Anomaly, logit, sigmoid
 from monitor.explain import Explainer, Floats
 from monitor.fusion import Fusion, collate
-from monitor.heard import KINDS, Heard
+from monitor.heard import KINDS, TRUST, Heard
 from monitor.messages import Judgement, Mark, Modality, Score
 from monitor.moving import KIND as FIGHT
 from monitor.moving import Moving
@@ -79,8 +79,7 @@ class Reasoned(Judges):
 class Listening:
     """The fusion network, and what two heads beside it say of the kinds that they know better.
 
-    Of a sound that both know the lower probability counts: YAMNet, which two million clips taught, knows what else sounds like it, and the
-    network where it was. Of a fight what the movement is like counts alone.
+    Of a sound that both know the weighed mean of what they say counts (`TRUST`), of a fight what the movement is like alone.
     """
 
     fusion: Fusion
@@ -144,5 +143,5 @@ class Listening:
 def _together(kind: str, network: npt.ArrayLike, beside: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """What the network and a head say of the same kind, as one probability."""
     if kind != FIGHT:
-        return np.minimum(network, beside)
+        return sigmoid((logit(network) + TRUST * logit(beside)) / (1 + TRUST))
     return np.where(np.asarray(beside) > 0, beside, network)

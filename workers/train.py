@@ -1,11 +1,10 @@
-"""`scenewatch train`: from the real data to the weights that are shipped, with figures of what was held out."""
+"""`scenewatch train --set clips`: windows put together of single clips, by whose folds what the network learns is cross-validated."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import torch
 from rich.progress import track
 
@@ -14,17 +13,16 @@ from monitor.fusion import FusionConfig
 from monitor.hearing import sound_encoder
 from monitor.language import text_encoder
 from monitor.vision import picture_encoder
-from workers.training import board
-from workers.training.card import NAME, Source, card, save
-from workers.training.checkpoint import Checkpoint, Curves
+from workers.training.card import NAME, card
+from workers.training.checkpoint import Curves
 from workers.training.compose import Banks, Composer
 from workers.training.crossing import calibrate, composed_figures, cross_validate, recording_figures, rule_figures
 from workers.training.fit import Watch, fit
 from workers.training.heeded import Heeded, read
 from workers.training.pictures import picture_bank
 from workers.training.rows import FOLDS
-from workers.training.run import data_hash, run_card, training_key, write
-from workers.training.settings import Training
+from workers.training.run import data_hash, finish, keeping
+from workers.training.settings import OfClips
 from workers.training.sounds import sound_bank
 from workers.training.texts import text_bank
 
@@ -33,7 +31,7 @@ FEATURES_SEED: Final = 0
 """The variants of the recordings are the same for every training, so that the cache can be used."""
 
 
-def train(data: Path, out: Path, settings: Training, *, run: bool = False, feedback: Path | None = None) -> dict[str, float]:
+def train(data: Path, out: Path, settings: OfClips, *, run: bool = False, feedback: Path | None = None) -> dict[str, float]:
     """Train on the rows that may be shipped, write weights and card to a folder, and return the cross-validated figures.
 
     With `run`, a run card and the curves are written beside them; `feedback` is a file of verdicts that teach, too.
@@ -49,7 +47,7 @@ def train(data: Path, out: Path, settings: Training, *, run: bool = False, feedb
 
 
 def teach(
-    banks: Banks, encoders: dict[str, str], out: Path, settings: Training, *, run: bool, heeded: Heeded | None = None
+    banks: Banks, encoders: dict[str, str], out: Path, settings: OfClips, *, run: bool, heeded: Heeded | None = None
 ) -> dict[str, float]:
     """Cross-validate, calibrate, teach, and write."""
     cfg = FusionConfig(
@@ -62,7 +60,7 @@ def teach(
     figures, calibration = _validated(banks, cfg, settings, heeded)
     curves = Curves()
     digest = data_hash((banks.pictures, banks.sounds, banks.texts)) + (heeded.counted.sha256 if heeded else "")
-    checkpoint = _checkpoint(out, settings, digest)
+    checkpoint = keeping(out, NAME, settings, digest)
     folds = frozenset(range(FOLDS)) - ({settings.stopping.fold} if settings.stopping else set())
     watch = _watch(banks, settings)
     net = fit(banks, folds, cfg, settings.recipe, settings.seed, track, watch=watch, checkpoint=checkpoint, curves=curves, heeded=heeded)
@@ -71,20 +69,11 @@ def teach(
             net.calibration.copy_(calibration)
     whole = (banks.pictures, banks.sounds, banks.texts)
     said = card(net, whole, encoders, settings.recipe, settings.seed, figures)
-    if heeded:
-        owner = Source(name="feedback on alerts of this installation", licence="its owner's", recordings=heeded.counted.verdicts)
-        said = msgspec.structs.replace(said, data=[*said.data, owner])
-    done = save(net, out, said)
-    if run or heeded:
-        write(run_card(settings, digest, done.data, done, curves, heeded.counted if heeded else None), out)
-    if settings.tensorboard:
-        board.write(curves, done.figures, Path(settings.tensorboard))
-    if checkpoint:
-        checkpoint.remove()
+    finish(net, out, said, settings, digest, curves, run=run, heeded=heeded, checkpoint=checkpoint)
     return figures
 
 
-def _validated(banks: Banks, cfg: FusionConfig, settings: Training, heeded: Heeded | None) -> tuple[dict[str, float], torch.Tensor | None]:
+def _validated(banks: Banks, cfg: FusionConfig, settings: OfClips, heeded: Heeded | None) -> tuple[dict[str, float], torch.Tensor | None]:
     """Figures of what was held out, and the calibration; neither without folds."""
     if not settings.folds:
         return {}, None
@@ -93,15 +82,9 @@ def _validated(banks: Banks, cfg: FusionConfig, settings: Training, heeded: Heed
     return {**composed_figures(held, calibration), **recording_figures(held), **rule_figures(held, calibration)}, calibration
 
 
-def _watch(banks: Banks, settings: Training) -> Watch | None:
+def _watch(banks: Banks, settings: OfClips) -> Watch | None:
     stopping = settings.stopping
     if stopping is None:
         return None
     examples = Composer(banks, frozenset({stopping.fold}), settings.seed + 100 + stopping.fold).draw(stopping.windows)
     return Watch(examples, stopping.every, stopping.patience)
-
-
-def _checkpoint(out: Path, settings: Training, digest: str) -> Checkpoint | None:
-    if not settings.checkpoint_every:
-        return None
-    return Checkpoint(out / f"{NAME}.checkpoint.safetensors", training_key(settings, digest), settings.checkpoint_every)

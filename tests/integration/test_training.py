@@ -35,7 +35,7 @@ from workers.training.compose import Banks, Composer, Examples, alone, part
 from workers.training.fit import Recipe, Watch, fit, loss
 from workers.training.render import as_it_is, frames_of
 from workers.training.run import RunCard
-from workers.training.settings import Stopping, Training
+from workers.training.settings import OfClips, Stopping, Training
 from workers.training.settings import read as settings_of
 from workers.training.sounds import heard, samples_of
 
@@ -162,20 +162,20 @@ def test_a_training_stops_when_what_is_held_out_gets_no_better_and_keeps_the_bes
 
 
 def test_a_run_card_says_what_was_done(tmp_path: Path) -> None:
-    settings = Training(steps=12, batch=8, warm_up=3, folds=0, kind="concat", checkpoint_every=5, stopping=Stopping(every=4, windows=50))
+    settings = OfClips(steps=12, batch=8, warm_up=3, folds=0, kind="concat", checkpoint_every=5, stopping=Stopping(every=4, windows=50))
     folded = banks()
     tracks = tuple(msgspec.structs.replace(track, fold=n % 2) for n, track in enumerate(folded.pictures.tracks))
     pictures = Bank(tracks, folded.pictures.times, folded.pictures.values, folded.pictures.motion)
     material = replace(folded, pictures=pictures, sounds=both_folds(folded.sounds), texts=both_folds(folded.texts))
     teach(material, {"picture": "p@1"}, tmp_path, settings, run=True)
-    done = msgspec.json.decode((tmp_path / "fusion-default.run.json").read_bytes(), type=RunCard)
+    done = msgspec.json.decode((tmp_path / "fusion-clips.run.json").read_bytes(), type=RunCard)
     assert done.settings["kind"] == "concat"
     assert len(done.curves.taught) == 12
     assert done.curves.looks == [4, 8, 12]
-    assert done.weights_sha256 == load(tmp_path / "fusion-default.json").sha256
-    assert cv2.imread(str(tmp_path / "fusion-default.run.png")).shape == (360, 640, 3)
-    assert read(str(tmp_path / "fusion-default.safetensors")).cfg.kind == "concat"
-    assert not (tmp_path / "fusion-default.checkpoint.safetensors").exists()
+    assert done.weights_sha256 == load(tmp_path / "fusion-clips.json").sha256
+    assert cv2.imread(str(tmp_path / "fusion-clips.run.png")).shape == (360, 640, 3)
+    assert read(str(tmp_path / "fusion-clips.safetensors")).cfg.kind == "concat"
+    assert not (tmp_path / "fusion-clips.checkpoint.safetensors").exists()
 
 
 def both_folds(bank: Bank) -> Bank:
@@ -186,11 +186,14 @@ def both_folds(bank: Bank) -> Bank:
 def test_settings_are_read_and_a_mistake_is_named_by_its_line(tmp_path: Path) -> None:
     path = tmp_path / "train.yaml"
     path.write_text("kind: late\nfocal: 2\nstopping:\n  fold: 1\n")
-    assert settings_of(path, 7) == Training(kind="late", focal=2, stopping=Stopping(fold=1), seed=7)
-    assert settings_of(None).recipe == Recipe()
+    assert settings_of(Training, path, 7) == Training(kind="late", focal=2, stopping=Stopping(fold=1), seed=7)
+    assert settings_of(OfClips, None).recipe == Recipe()
+    path.write_text("joint: 0.1\n")
+    with pytest.raises(ConfigError, match=r"train.yaml:1: joint"):
+        settings_of(OfClips, path)
     path.write_text("kind: late\nstepps: 2\n")
     with pytest.raises(ConfigError, match=r"train.yaml:2: stepps"):
-        settings_of(path)
+        settings_of(Training, path)
 
 
 def nothing(windows: int = 2) -> Batch:
@@ -204,15 +207,15 @@ def test_weights_are_read_as_they_were_written_and_the_card_has_their_hash(tmp_p
     net.calibration[:, 1] = 3.0
     material = banks()
     done = save(net, tmp_path, card(net, (material.pictures,), {"picture": "p@1"}, Recipe(), 5, {"cv_ap": 0.5}))
-    again = read(str(tmp_path / "fusion-default.safetensors")).eval()
+    again = read(str(tmp_path / "fusion-clips.safetensors")).eval()
     batch = nothing()
     assert torch.equal(again.probabilities(batch), net.probabilities(batch))
-    assert load(tmp_path / "fusion-default.json") == done
+    assert load(tmp_path / "fusion-clips.json") == done
     assert len(done.sha256) == 64
 
 
 def test_what_is_no_safetensors_file_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "fusion-default.safetensors"
+    path = tmp_path / "fusion-clips.safetensors"
     path.write_bytes(b"not weights")
     with pytest.raises(SafetensorError):
         read(str(path))

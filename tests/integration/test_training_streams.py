@@ -89,7 +89,7 @@ def sentences() -> Bank:
 
 @pytest.fixture(scope="module")
 def taught(made: Stream, sentences: Bank) -> Taught:
-    return Taught([made], sentences, KNOWN_BY, PICTURE, SOUND + LAYERS, TEXT)
+    return Taught([made], sentences, KNOWN_BY, PICTURE, SOUND + LAYERS, SOUND, TEXT)
 
 
 def test_a_window_is_labelled_by_what_carries_the_incident(made: Stream, taught: Taught) -> None:
@@ -132,14 +132,14 @@ def test_sound_by_itself_has_windows_without_pictures(sentences: Bank) -> None:
     first = alone.part(Modality.SOUND, 0)
     assert first is not None
     assert first.ages.tolist() == [4, 3.5, 3, 2.5, 2, 1.5, 1, 0.5]
-    drawn = Mixer(Taught([alone], sentences, KNOWN_BY, PICTURE, SOUND + LAYERS, TEXT), 0)
+    drawn = Mixer(Taught([alone], sentences, KNOWN_BY, PICTURE, SOUND + LAYERS, SOUND, TEXT), 0)
     with pytest.raises(ValueError, match="high"):
         drawn.draw(50)  # somebody must see something
 
 
 @pytest.fixture(scope="module")
 def net(taught: Taught) -> FusionNet:
-    cfg = msgspec.structs.replace(config_of(taught, SOUND), width=16, heads=2, layers=1, dropout=0.0)
+    cfg = msgspec.structs.replace(config_of(taught, flow=True), width=16, heads=2, layers=1, dropout=0.0)
     return streamed.teach(taught, cfg, Recipe(steps=120, batch=32, rate=3e-3, average=0.9, warm_up=5), 0)
 
 
@@ -230,7 +230,7 @@ def told() -> Captions:
 @pytest.fixture(scope="module")
 def whole(peopled: Stream, sentences: Bank, told: Captions) -> Taught:
     without = [n for n, kind in enumerate((*ALL, "")) if kind != anomaly.KIND]
-    return Taught([peopled], sentences, ALL, PICTURE, SOUND + LAYERS, TEXT, Captions(told.vectors[without], told.of[without]))
+    return Taught([peopled], sentences, ALL, PICTURE, SOUND + LAYERS, SOUND, TEXT, Captions(told.vectors[without], told.of[without]))
 
 
 RECIPE = Recipe(steps=150, batch=32, rate=3e-3, average=0.9, warm_up=5, joint=0.3)
@@ -238,7 +238,7 @@ RECIPE = Recipe(steps=150, batch=32, rate=3e-3, average=0.9, warm_up=5, joint=0.
 
 @pytest.fixture(scope="module")
 def headed(whole: Taught) -> FusionNet:
-    cfg = msgspec.structs.replace(config_of(whole, SOUND), width=16, heads=2, layers=1, dropout=0.0)
+    cfg = msgspec.structs.replace(config_of(whole, flow=True), width=16, heads=2, layers=1, dropout=0.0)
     return streamed.teach(whole, cfg, RECIPE, 0)
 
 
@@ -256,7 +256,8 @@ def test_a_window_holds_the_people_of_its_pictures(peopled: Stream, whole: Taugh
 
 
 def test_what_is_read_follows_from_what_there_is(whole: Taught, taught: Taught) -> None:
-    rich, plain = config_of(whole, SOUND), config_of(taught, SOUND)
+    rich, plain = config_of(whole, flow=True), config_of(taught, flow=False)
+    assert (rich.flow, plain.flow) == (FLOW, 0)
     assert (rich.things, rich.joint, anomaly.KIND in rich.kinds) == (traits.NUMBERS, 64, True)
     assert (plain.things, plain.joint, anomaly.KIND in plain.kinds) == (0, 0, False)
 
@@ -265,6 +266,13 @@ def test_people_are_left_out_at_times(whole: Taught) -> None:
     things, pictures = (getattr(Mixer(whole, 0).draw(200).batch, name).here.any(1) for name in ("things", "pictures"))
     assert not (things & ~pictures).any()
     assert 0.5 < (things & pictures).sum() / pictures.sum() < 0.9
+
+
+def test_what_layers_hear_is_left_out_at_times(taught: Taught) -> None:
+    sounds = Mixer(taught, 0).draw(200).batch.sounds
+    heard = ~sounds.values[sounds.here][:, SOUND:].isnan().any(1)
+    assert 0.5 < heard.float().mean() < 0.9
+    assert not sounds.values[sounds.here][:, :SOUND].isnan().any()
 
 
 def test_any_incident_is_an_anomaly_be_there_a_kind_for_it_or_not(peopled: Stream, whole: Taught) -> None:
@@ -299,7 +307,7 @@ def test_all_heads_are_taught_at_once(headed: FusionNet, whole: Taught, peopled:
 
 
 def test_the_card_says_what_is_read(headed: FusionNet) -> None:
-    made = streamed.card(headed, streamed.SETS["streams"], {}, [], streamed.told(RECIPE, streamed.Extent()), 0, {})
+    made = streamed.card(headed, streamed.SETS["default"], {}, [], streamed.told(RECIPE, streamed.Extent()), 0, {})
     assert streamed.READS_THINGS in made.limits
     assert made.config.joint == 64
     assert made.recipe["joint"] == 0.3
@@ -309,7 +317,7 @@ def test_the_card_says_what_is_read(headed: FusionNet) -> None:
 
 @pytest.mark.parametrize("kind", get_args(Kind))
 def test_every_way_to_fuse_is_judged_by_its_heads(kind: Kind, whole: Taught, peopled: Stream) -> None:
-    cfg = msgspec.structs.replace(config_of(whole, SOUND), width=16, heads=2, layers=1, kind=kind)
+    cfg = msgspec.structs.replace(config_of(whole, flow=True), width=16, heads=2, layers=1, kind=kind)
     few = Recipe(steps=6, batch=16, warm_up=2, joint=0.1)
     figures = evaluated.judged(cfg, whole, [peopled], [peopled], whole.captions, few)
     assert {"ap_fused", "ap_head", "ap_picture", "joint_map", "joint_map_reworded", "joint_chance", "map", "ece"} <= set(figures)

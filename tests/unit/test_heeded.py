@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from monitor.feedback import Feedback, Verdict, to_line
@@ -38,7 +40,7 @@ def bank(modality: Modality) -> Bank:
 BANKS = Banks(*map(bank, Modality))
 
 
-def kept(path: Path, verdict: Feedback, width: int = 4) -> None:
+def kept(path: Path, verdict: Feedback, width: int = 4, grid: int = 0) -> None:
     """The embeddings of ten seconds, beside a verdict."""
     items = [
         Embedding(
@@ -50,6 +52,7 @@ def kept(path: Path, verdict: Feedback, width: int = 4) -> None:
             modality=modality,
             vector=pack(np.full(width, at)),
             motion=pack(np.zeros(6)) if modality is Modality.PICTURE else b"",
+            grid=pack(np.full(grid, at)) if modality is Modality.SOUND and grid else b"",
         )
         for at in np.arange(1000.0, 1010.0, 0.5).tolist()
         for modality in BOTH
@@ -110,3 +113,19 @@ def test_a_share_of_what_is_drawn_is_what_was_said(tmp_path: Path) -> None:
     without = frozenset(range(FOLDS)) - {heeded.windows[0].fold}
     composed = Composer(BANKS, without, 0).draw(40)
     assert torch.equal(Heeding(Composer(BANKS, without, 0), heeded, without).draw(40).batch.pictures.values, composed.batch.pictures.values)
+
+
+@pytest.mark.parametrize("grid", [6, 0])
+def test_layers_and_flow_stand_behind_where_they_are_read(tmp_path: Path, grid: int) -> None:
+    missed = said(Verdict.MISSED, "fight")
+    path = file(tmp_path, missed)
+    kept(path, missed, grid=grid)
+    pictures = replace(BANKS.pictures, motion=np.zeros((0, 9), np.float16))
+    sounds = replace(BANKS.sounds, values=np.zeros((0, 10), np.float16))
+    window = read(path, replace(BANKS, pictures=pictures, sounds=sounds), 0.25, layers=6).windows[0]
+    heard, seen = window.parts[Modality.SOUND].tokens.values, window.parts[Modality.PICTURE].tokens.motion
+    assert heard.shape[1] == 10
+    assert np.isnan(heard).any() == (not grid)
+    assert not np.isnan(heard[:, :4]).any()
+    assert seen is not None
+    assert np.isnan(seen).all(0).tolist() == [False] * 6 + [True] * 3

@@ -19,8 +19,16 @@ def taken_after(windows: int, probability: float) -> float:
     return levels.take([crying(probability)])["crying"]
 
 
-def test_an_incident_of_ten_seconds_is_believed_as_it_is():
-    assert taken_after(20, 0.9) == 0
+def test_after_a_quiet_minute_an_incident_of_ten_seconds_is_believed_as_it_is():
+    levels = Levels()
+    for probability in [0.001] * 120 + [0.9] * 20:
+        taken = levels.take([crying(probability)])
+    assert taken["crying"] == 0
+
+
+def test_a_camera_s_first_windows_are_believed_and_within_ten_seconds_it_is_known_what_the_place_sounds_like():
+    assert taken_after(2, 0.5) == 0
+    assert taken_after(20, 0.5) == pytest.approx(-ORDINARY, abs=0.7)
 
 
 def test_what_lasts_for_minutes_is_believed_as_little_as_ordinary_sound():

@@ -13,7 +13,7 @@ import torch
 from monitor import anomaly
 from monitor.anomaly import Anomaly, Numbers, logit
 from monitor.config import Config
-from monitor.fusion import Fusion
+from monitor.models import locate
 from workers.composing import heldout, prepare
 from workers.composing.films import Order
 from workers.composing.judge import FUSED, VIEWS, Flags, Judged, judge
@@ -38,29 +38,20 @@ def examples(order: Order, settings: Config) -> list[Judged]:
     return [judge(truth, windows(items, settings), judges, settings) for truth, items in streams]
 
 
-def calibrate(data: Path, out: Path, settings: Config, streams: int = STREAMS) -> dict[str, float]:
-    """Fit the calibration on so many val streams of clips that may be shipped, and write it; figures are cross-validated by stream."""
-    order = Order(data=data, out=out, split=Split.VAL, seed=SEED, minutes=MINUTES, streams=streams, shippable=True)
+def calibrate(data: Path, out: Path, settings: Config, *, shippable: bool, streams: int = STREAMS) -> dict[str, float]:
+    """Fit the calibration of the fusion network on so many val streams, of clips that may be shipped or of all, and write it beside it.
+
+    Figures are cross-validated by stream.
+    """
+    order = Order(data=data, out=out, split=Split.VAL, seed=SEED, minutes=MINUTES, streams=streams, shippable=shippable)
     judged = examples(order, settings)
-    name = Fusion.load(settings.models).name
-    fitted, figures = fit(judged, name), cross_validate(judged, name)
+    located = locate(settings.models.fusion)
+    fitted, figures = fit(judged, located.version), cross_validate(judged, located.version)
     sources = sorted({source.rsplit("/", 1)[0] for each in judged for source in each.timeline.sources if ": " not in source})
-    card = msgspec.structs.replace(
-        fitted, licence="Apache-2.0", data=tuple(sources), figures={key: round(v, 4) for key, v in figures.items()}
-    )
-    anomaly.save(out, card)
-    return figures
-
-
-def by_itself(order: Order, out: Path, settings: Config, licence: str) -> dict[str, float]:
-    """The same for a network that val did not teach: its own calibration, kept beside it, on the streams of an order."""
-    judged = examples(order, settings)
-    name = Fusion.load(settings.models).name
-    figures = cross_validate(judged, name)
+    licence = "Apache-2.0" if shippable else "research only"
     rounded = {key: round(value, 4) for key, value in figures.items()}
-    card = msgspec.structs.replace(fit(judged, name), licence=licence, data=("the composer's val split",), figures=rounded)
-    anomaly.save(out, card, anomaly.of(settings.models.fusion))
-    return {f"anomaly_{key}": value for key, value in figures.items()}
+    anomaly.save(out, msgspec.structs.replace(fitted, licence=licence, data=tuple(sources), figures=rounded), anomaly.of(located.name))
+    return figures
 
 
 def fit(judged: Sequence[Judged], network: str) -> Anomaly:

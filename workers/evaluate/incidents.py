@@ -1,6 +1,6 @@
 """`scenewatch eval incidents`: streams with a known time line through the live stages, fused and by each modality alone.
 
-What taught the shipped network is judged by one of the same recipe that it did not teach (`workers.composing.heldout`).
+The networks learned from the train split; the head for tone is taught anew without the speakers of this one (`workers.composing.heldout`).
 `ap_*` is the average precision of "an incident is on" over windows; a view's anomaly probability is what the calibration
 (`monitor.anomaly`) makes of the kinds that it lets the network know, and `ap_highest_kind` needs no such calibration.
 """

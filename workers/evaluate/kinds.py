@@ -21,7 +21,6 @@ import torch
 from monitor import anomaly
 from monitor.fusion import FusionConfig, Kind
 from monitor.fusionnet import FusionNet
-from monitor.hearing import sound_encoder
 from monitor.language import text_encoder
 from monitor.messages import Modality
 from workers.composing import fitting, prepare
@@ -64,7 +63,7 @@ def fusion_kinds(task: Task) -> dict[str, float]:
     reworded = captions(text_encoder(task.config.models), tuple(what.known_by), teach=False)
     figures: dict[str, float] = {"streams": float(len(test))}
     for kind in get_args(Kind):
-        cfg = msgspec.structs.replace(config_of(taught, sound_encoder(task.config.models).width), kind=kind)
+        cfg = msgspec.structs.replace(config_of(taught, flow=True), kind=kind)
         figures |= {f"{kind}_{name}": value for name, value in judged(cfg, taught, val, test, reworded).items()}
     return figures
 

@@ -16,7 +16,7 @@ from monitor.fusionnet import FusionNet
 from workers.training.bank import Bank
 from workers.training.fit import Recipe
 
-NAME: Final = "fusion-default"
+NAME: Final = "fusion-clips"
 
 LIMITS: Final = (
     "fight: learned from 190 surveillance clips of two seconds in 56 scenes, by how pictures move and change.",

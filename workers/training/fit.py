@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from workers.training.bank import Bank
 from workers.training.checkpoint import Checkpoint, Curves, State
 from workers.training.compose import Banks, Composer, Examples
 from workers.training.contrast import contrast
+from workers.training.draws import Draws
 from workers.training.heeded import Heeded, Heeding
 
 Progress = Callable[[Iterable[Any], str, int], Iterable[Any]]
@@ -50,15 +51,6 @@ class Watch:
     examples: Examples
     every: int
     patience: int
-
-
-class Draws(Protocol):
-    """Draws windows to learn from, by its own generator."""
-
-    rng: np.random.Generator
-
-    def draw(self, size: int) -> Examples:
-        """As many windows."""
 
 
 def fit(

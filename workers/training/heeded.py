@@ -10,7 +10,7 @@ import hashlib
 import math
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,14 +23,17 @@ from monitor import fusionparts
 from monitor.errors import ConfigError, SourceError
 from monitor.feedback import Example, Feedback, examples, from_lines
 from monitor.fusionparts import Batch
-from monitor.messages import Modality
+from monitor.messages import Embedding, Modality, floats
 from workers import features
 from workers.feedback import beside
 from workers.training import compose
 from workers.training.bank import Tokens
-from workers.training.compose import HOP_S, WINDOW_S, Banks, Composer, Examples, Numbers, Part
+from workers.training.compose import HOP_S, WINDOW_S, Banks, Examples, Numbers, Part
+from workers.training.draws import Draws
 from workers.training.rows import FOLDS
 
+UNCLEAR: Final = 0.1
+"""Seconds of a kind that are neither none nor enough."""
 BANKS: Final = {Modality.PICTURE: "pictures", Modality.SOUND: "sounds", Modality.TEXT: "texts"}
 
 
@@ -73,8 +76,11 @@ class Heeded:
         return tuple(window for window in self.windows if window.fold in folds)
 
 
-def read(path: Path, banks: Banks, share: float) -> Heeded:
-    """The windows of a file of verdicts. Raises ConfigError if it can't be read."""
+def read(path: Path, banks: Banks, share: float, layers: int = 0) -> Heeded:
+    """The windows of a file of verdicts; the last `layers` numbers of a sound are what all layers of its encoder hear.
+
+    Raises ConfigError if it can't be read.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -92,7 +98,7 @@ def read(path: Path, banks: Banks, share: float) -> Heeded:
         except SourceError:
             missing += 1
             continue
-        found = list(_windows(items, verdict, example, says, banks))
+        found = list(_windows(items, verdict, example, says, banks, layers))
         other += not found
         windows += found
     counted = Counted(
@@ -112,9 +118,11 @@ def _says(verdict: Feedback, example: Example, kinds: Sequence[str]) -> Numbers:
     return np.array([everything or kind in (verdict.kind, example.label) for kind in kinds], np.float32)
 
 
-def _windows(items: Sequence[features.Item], verdict: Feedback, example: Example, says: Numbers, banks: Banks) -> Iterator[Window]:
+def _windows(
+    items: Sequence[features.Item], verdict: Feedback, example: Example, says: Numbers, banks: Banks, layers: int
+) -> Iterator[Window]:
     """The windows that end while it lasted; of something that was missed at one moment, those that hold it. Only of the banks' models."""
-    tokens = {modality: features.tokens(items, modality) for modality in Modality}
+    tokens = {modality: _widened(features.tokens(items, modality), items, modality, banks, layers) for modality in Modality}
     if not all(_alike(tokens[modality], banks, name) for modality, name in BANKS.items()):
         return
     overlap = np.zeros(len(says), np.float32) if example.label == "ordinary" else WINDOW_S * says
@@ -123,6 +131,19 @@ def _windows(items: Sequence[features.Item], verdict: Feedback, example: Example
         parts = {modality: part for modality in Modality if (part := _part(tokens[modality], float(end), overlap)) is not None}
         if parts:
             yield Window(fold, parts, says)
+
+
+def _widened(tokens: Tokens, items: Sequence[features.Item], modality: Modality, banks: Banks, layers: int) -> Tokens:
+    """With what else the banks' tokens have: what all layers of a sound's encoder hear, and a place for flow; NaN where it isn't known."""
+    if not len(tokens.times):
+        return tokens
+    if modality is Modality.SOUND and layers:
+        grids = [floats(item.grid)[:layers] for item in items if isinstance(item, Embedding) and item.modality is modality]
+        heard = np.stack([grid if len(grid) == layers else np.full(layers, np.nan, np.float32) for grid in grids])
+        return replace(tokens, values=np.concatenate([tokens.values, heard], axis=1))
+    if tokens.motion is not None and (missing := banks.pictures.motion.shape[1] - tokens.motion.shape[1]) > 0:
+        return replace(tokens, motion=np.pad(tokens.motion, ((0, 0), (0, missing)), constant_values=np.nan))
+    return tokens
 
 
 def _alike(tokens: Tokens, banks: Banks, name: str) -> bool:
@@ -143,9 +164,9 @@ def _part(tokens: Tokens, until: float, overlap: Numbers) -> Part | None:
 
 @dataclass(slots=True)
 class Heeding:
-    """Draws windows as a composer does, a share of them from what people said."""
+    """Draws windows as something else does, a share of them from what people said."""
 
-    composer: Composer
+    composer: Draws
     heeded: Heeded
     folds: frozenset[int]
     rng: np.random.Generator = field(init=False)
@@ -167,14 +188,18 @@ def taught(windows: Sequence[Window], banks: Banks) -> Examples:
     """Windows as examples, in which only what was spoken of counts."""
     pictures, sounds, texts = ([window.parts.get(modality) for window in windows] for modality in BANKS)
     made = compose.examples(pictures, sounds, texts, banks)
-    return Examples(made.batch, made.labels, made.counts * torch.from_numpy(np.stack([window.says for window in windows])))
+    says = torch.from_numpy(np.stack([window.says for window in windows]))  # [B, K]
+    unclear = torch.full((len(windows), len(Modality), says.shape[1]), UNCLEAR)  # nobody said what else is in them
+    return Examples(made.batch, made.labels, made.counts * says, unclear)
 
 
 def joined(first: Examples, second: Examples) -> Examples:
     """Two sets of examples as one, padded alike."""
     pairs = zip(first.batch, second.batch, strict=True)
     batch = Batch(*(_joined(a, b) for a, b in pairs))
-    return Examples(batch, torch.cat([first.labels, second.labels]), torch.cat([first.counts, second.counts]))
+    overlaps = None if first.overlaps is None or second.overlaps is None else torch.cat([first.overlaps, second.overlaps])
+    labels, counts = torch.cat([first.labels, second.labels]), torch.cat([first.counts, second.counts])
+    return Examples(batch, labels, counts, overlaps, first.captions)
 
 
 def _joined(first: Any, second: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -19,7 +20,7 @@ from monitor.motion import MOTION
 from workers.composing.plan import pick
 from workers.training.bank import Bank, Tokens
 from workers.training.captions import Captions
-from workers.training.compose import SURE_S, WINDOW_S, Banks, Examples, Part, examples
+from workers.training.compose import SURE_S, WINDOW_S, Banks, Examples, Numbers, Part, examples
 from workers.training.fit import measure
 from workers.training.streams import Stream
 
@@ -34,6 +35,8 @@ WRITTEN: Final = 0.5
 
 UNSEEN: Final = 0.3
 """Share of the pictures' windows whose people and things are not shown: where nobody looks for them, it must do without."""
+UNHEARD: Final = 0.3
+"""Share of the sounds without what the encoder's layers hear: where no voices are judged (models.tone: false), it must do without."""
 JOINT: Final = 64
 """J, the width of the joint space."""
 EVEN: Final = 0.1
@@ -52,9 +55,22 @@ class Taught:
     known_by: Mapping[str, tuple[Modality, ...]]
     picture: int
     sound: int
+    """Numbers of a sound, the first `last` of them the encoder's last layer's."""
+    last: int
     text: int
     captions: Captions | None = None
     """What the joint space is taught by; without them there is none."""
+
+    def sha256(self) -> str:
+        """Over all tokens, and what is in them."""
+        digest = hashlib.sha256(repr((tuple(self.known_by), self.sentences.tracks)).encode())
+        digest.update(self.sentences.values.tobytes())
+        for each in self.streams:
+            for lane in each.lanes.values():
+                moved = () if lane.motion is None else (lane.motion,)
+                for array in (lane.times, lane.values, lane.overlap, *moved, *(lane.things or ())):
+                    digest.update(array.tobytes())
+        return digest.hexdigest()
 
     @property
     def things(self) -> bool:
@@ -126,7 +142,15 @@ class Mixer:
 
     def _part(self, modality: Modality, place: Place) -> Part | None:
         part = self._taught.streams[place[0]].part(modality, place[1])
-        return part if part is None or part.things is None or self.rng.random() >= UNSEEN else part._replace(things=None)
+        if part is not None and part.things is not None and self.rng.random() < UNSEEN:
+            return part._replace(things=None)
+        if part is not None and modality is Modality.SOUND and self.rng.random() < UNHEARD:
+            return part._replace(tokens=replace(part.tokens, values=self._last_alone(part.tokens.values)))
+        return part
+
+    def _last_alone(self, sounds: Numbers) -> Numbers:
+        """Sounds [n, features] as they are where only the encoder's last layer is known."""
+        return np.where(np.arange(sounds.shape[1]) < self._taught.last, sounds, np.float32(np.nan))
 
     def _written(self) -> Part:
         """A sentence, said some time ago."""
@@ -171,14 +195,14 @@ def standardised(net: FusionNet, taught: Taught) -> FusionNet:
     return net
 
 
-def config_of(taught: Taught, last: int) -> FusionConfig:
-    """The measures of a network that reads all of it; `last`: numbers of the sound encoder's last layer."""
+def config_of(taught: Taught, *, flow: bool) -> FusionConfig:
+    """The measures of a network that reads all of it, dense flow if that is asked for."""
     return FusionConfig(
         motion=MOTION,
-        flow=FLOW,
+        flow=FLOW if flow else 0,
         picture=taught.picture,
-        sound=last,
-        all_layers=taught.sound - last,
+        sound=taught.last,
+        all_layers=taught.sound - taught.last,
         text=taught.text,
         known_by=dict(taught.known_by),
         things=traits.NUMBERS if taught.things else 0,

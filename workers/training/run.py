@@ -11,11 +11,13 @@ from typing import Any
 import msgspec
 import torch
 
+from monitor.fusionnet import FusionNet
+from workers.training import board
 from workers.training.bank import Bank
-from workers.training.card import Card, Source
-from workers.training.checkpoint import Curves
+from workers.training.card import Card, Source, save
+from workers.training.checkpoint import Checkpoint, Curves
 from workers.training.curves import plot
-from workers.training.heeded import Counted
+from workers.training.heeded import Counted, Heeded
 from workers.training.settings import Training
 
 
@@ -68,6 +70,38 @@ def run_card(settings: Training, digest: str, data: list[Source], card: Card, cu
         figures=card.figures,
         feedback=feedback,
     )
+
+
+def keeping(out: Path, name: str, settings: Training, digest: str) -> Checkpoint | None:
+    """Where an interrupted training goes on from, if that is wanted."""
+    if not settings.checkpoint_every:
+        return None
+    return Checkpoint(out / f"{name}.checkpoint.safetensors", training_key(settings, digest), settings.checkpoint_every)
+
+
+def finish(
+    net: FusionNet,
+    out: Path,
+    card: Card,
+    settings: Training,
+    digest: str,
+    curves: Curves,
+    *,
+    run: bool,
+    heeded: Heeded | None,
+    checkpoint: Checkpoint | None,
+) -> None:
+    """Write the weights and their card, with `run` or feedback a run card, too; what was kept of the way there goes."""
+    if heeded:
+        owner = Source(name="feedback on alerts of this installation", licence="its owner's", recordings=heeded.counted.verdicts)
+        card = msgspec.structs.replace(card, data=[*card.data, owner])
+    done = save(net, out, card)
+    if run or heeded:
+        write(run_card(settings, digest, done.data, done, curves, heeded.counted if heeded else None), out)
+    if settings.tensorboard:
+        board.write(curves, done.figures, Path(settings.tensorboard))
+    if checkpoint:
+        checkpoint.remove()
 
 
 def write(card: RunCard, out: Path) -> None:

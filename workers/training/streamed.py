@@ -1,9 +1,8 @@
-"""`scenewatch train --set research` and `--set streams`: fusion networks that composed streams teach, as live stages perceive them.
+"""`scenewatch train`: fusion networks that composed streams teach, as live stages perceive them.
 
-`research` learns from all of the data, whatever its licence: it must not be shipped, and has a notice of its own. `streams` learns from
-rows whose licence lets weights be shipped, and knows fewer kinds (`monitor.heard` tells the others): a candidate for the default set.
-Both are kept in the cache folder. The train split of the composer teaches them (dense streams, and sound by itself), the val split
-calibrates; of the test split they have seen nothing.
+`default` learns from rows whose licence lets weights be shipped. `research` learns from all of the data, whatever its licence: it knows
+more kinds, must not be shipped, has a notice of its own, and is kept in the cache folder. The train split of the composer teaches them
+(dense streams, and sound by itself), the val split calibrates; of the test split they have seen nothing.
 """
 
 from __future__ import annotations
@@ -11,10 +10,11 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import numpy as np
 import torch
 from rich.progress import track
@@ -28,18 +28,21 @@ from monitor.hearing import sound_encoder
 from monitor.language import text_encoder
 from monitor.layers import voice_encoder
 from monitor.messages import Modality
-from monitor.models import weights_folder
 from monitor.vision import picture_encoder
 from workers.composing import fitting, prepare
 from workers.composing.films import Order
 from workers.composing.sources import Split, sources
 from workers.training.bank import Bank
 from workers.training.captions import captions
-from workers.training.card import Card, Source, save
-from workers.training.checkpoint import Curves
+from workers.training.card import Card, Source
+from workers.training.checkpoint import Checkpoint, Curves
 from workers.training.figures import average_precision, calibration_error, platt
-from workers.training.fit import Recipe, learn, logits
+from workers.training.fit import Recipe, Watch, learn, logits
+from workers.training.heeded import Heeded, Heeding, read
 from workers.training.mixing import Mixer, Taught, config_of, natural, standardised
+from workers.training.rows import FOLDS
+from workers.training.run import finish, keeping
+from workers.training.settings import Training
 from workers.training.streams import ANY, KNOWN_BY, UNTAUGHT, Stream, heard_bank, heard_stream, stream
 from workers.training.texts import text_bank
 
@@ -63,10 +66,11 @@ VALIDATION: Final = (
 LIMITS: Final = (
     "fight: by how pictures move, of surveillance clips of two seconds that streams are cut from.",
     "Streams were composed: their incidents follow each other more often than in life, and what is seen, heard and said is independent.",
-    "It reads dense flow where it is measured (capture.flow: true) and every layer of the sound encoder (models.tone: true).",
+    "It reads what every layer of Whisper's encoder hears (models.tone: true); without that it tells anger less well, and fire hardly.",
     "anomaly: any incident, by one head; monitor.anomaly's probability, which is made of the other kinds', does not read it.",
     "Its joint space lies beside a few captions a kind: it tells those kinds apart, and knows no others.",
 )
+READS_FLOW: Final = "It reads dense flow where that is measured (capture.flow: true)."
 READS_THINGS: Final = "People and things are read where somebody looks for them (models.objects); a third of what taught it had none."
 READS_NO_THINGS: Final = "It reads no people and things: nobody looked for any in what taught it."
 
@@ -80,6 +84,8 @@ class Set:
     known_by: Mapping[str, tuple[Modality, ...]]
     """The kinds that there are recordings of, and what each is known by."""
     licence: str
+    flow: bool
+    """Whether it reads dense flow, which nobody measures who does not ask for it."""
     limits: tuple[str, ...]
 
 
@@ -89,6 +95,7 @@ SETS: Final[Mapping[str, Set]] = {
         shippable=False,
         known_by={**KNOWN_BY, **ANY},
         licence="research only, non-commercial: see data and fusion-research.NOTICE",
+        flow=True,
         limits=(
             "Not for commercial use: part of the data is licensed for non-commercial use, or states no licence (see data).",
             "gun_shot, siren, scream and glass_break are known by their sound alone, from UrbanSound8K and a few other recordings.",
@@ -96,11 +103,12 @@ SETS: Final[Mapping[str, Set]] = {
             *LIMITS,
         ),
     ),
-    "streams": Set(
-        name="fusion-streams",
+    "default": Set(
+        name="fusion-default",
         shippable=True,
         known_by={kind: by for kind, by in {**KNOWN_BY, **ANY}.items() if kind not in UNTAUGHT},
         licence="Apache-2.0",
+        flow=False,
         limits=(
             "aggression: acted anger in German; fire and crying: from the 16 recordings of each that the train split has.",
             *LIMITS,
@@ -113,14 +121,9 @@ SETS: Final[Mapping[str, Set]] = {
 class Extent:
     """How much is composed."""
 
-    streams: int = 6
-    """That teach, dense, of `minutes`."""
-    minutes: float = 5.0
-
-    @property
-    def val(self) -> int:
-        """Streams that calibrate."""
-        return max(2, self.streams // 2)
+    streams: int = fitting.STREAMS
+    """That teach, dense, and as many that calibrate, of `minutes`."""
+    minutes: float = fitting.MINUTES
 
     @property
     def heard(self) -> int:
@@ -128,31 +131,51 @@ class Extent:
         return 4 * self.streams
 
 
-RECIPE: Final = Recipe(steps=400, batch=64, rate=1e-3, decay=0.3, average=0.98, warm_up=40, joint=0.1)
+RECIPE: Final = Training().recipe
 
 
 def train(
-    data: Path, what: Set, out: Path | None = None, *, seed: int = 0, extent: Extent | None = None, recipe: Recipe = RECIPE
+    data: Path,
+    what: Set,
+    folder: Path,
+    settings: Training | None = None,
+    *,
+    extent: Extent | None = None,
+    run: bool = False,
+    feedback: Path | None = None,
 ) -> dict[str, float]:
-    """Compose, perceive, teach, calibrate and write; figures are of the val split. Raises ConfigError for a folder of the package."""
-    folder, extent = out or weights_folder(), extent or Extent()
+    """Compose, perceive, teach, calibrate and write weights and card; figures are of the val split.
+
+    With `run`, a run card and the curves are written beside them; `feedback` is a file of verdicts that teach, too. Raises ConfigError
+    for weights that must not be shipped and a folder of the package.
+    """
+    extent, settings = extent or Extent(), settings or Training()
     package = Path(anomaly.__file__).parent.resolve()
     if not what.shippable and package in (folder.resolve(), *folder.resolve().parents):
         raise ConfigError(f"{folder} is in the package, and weights for research must not be shipped with it. Name another folder: --out")
-    settings = Config(models=Models(fusion=what.name))
-    val, taught = held(data, settings, extent, what), gathered(data, settings, extent, what)
-    net = teach(taught, config_of(taught, sound_encoder(settings.models).width), recipe, seed)
+    stages = Config(models=Models(fusion=what.name))
+    val, taught = held(data, stages, extent, what), gathered(data, stages, extent, what)
+    heeded = None if feedback is None else read(feedback, taught.banks, settings.feedback, taught.sound - taught.last)
+    digest = taught.sha256() + (heeded.counted.sha256 if heeded else "")
+    checkpoint, curves = keeping(folder, what.name, settings, digest), Curves()
+    cfg = msgspec.structs.replace(config_of(taught, flow=what.flow), kind=settings.kind)
+    watch = None
+    if stopping := settings.stopping:
+        watch = Watch(Mixer(replace(taught, streams=val), settings.seed + 100).draw(stopping.windows), stopping.every, stopping.patience)
+    net = teach(taught, cfg, settings.recipe, settings.seed, curves, watch=watch, checkpoint=checkpoint, heeded=heeded)
     calibrate(net, val, taught)
     figures = judged(net, val, taught)
-    encoders = {"picture": picture_encoder(settings.models).name, "sound": sound_encoder(settings.models).name}
-    encoders["text"] = text_encoder(settings.models).name
-    save(net, folder, card(net, what, encoders, used(data, what), told(recipe, extent), seed, figures))
+    encoders = {"picture": picture_encoder(stages.models).name, "sound": sound_encoder(stages.models).name}
+    encoders["text"] = text_encoder(stages.models).name
+    sources = used(data, what)
+    said = card(net, what, encoders, sources, told(settings.recipe, extent), settings.seed, figures)
+    finish(net, folder, said, settings, digest, curves, run=run, heeded=heeded, checkpoint=checkpoint)
     if not what.shippable:
-        notice = NOTICE.format(name=what.name, data="".join(f"{each.name}: {each.licence}\n" for each in used(data, what)))
+        notice = NOTICE.format(name=what.name, data="".join(f"{each.name}: {each.licence}\n" for each in sources))
         (folder / f"{what.name}.NOTICE").write_text(notice, "utf-8")
-    if folder == weights_folder():  # where the live stages find it
-        figures |= fitting.by_itself(_held(data, extent, what), folder, settings, what.licence)
-    return figures
+    written = stages.model_copy(update={"models": Models(fusion=str(folder.resolve() / f"{what.name}.safetensors"))})
+    combined = fitting.calibrate(data, folder, written, shippable=what.shippable, streams=extent.streams)
+    return figures | {f"anomaly_{name}": value for name, value in combined.items()}
 
 
 def gathered(data: Path, settings: Config, extent: Extent, what: Set) -> Taught:
@@ -176,24 +199,22 @@ def gathered(data: Path, settings: Config, extent: Extent, what: Set) -> Taught:
     sentences = _of_train(text_bank(encoder, FEATURES_SEED))
     picture, sound = (films[0].lanes[modality].values.shape[1] for modality in (Modality.PICTURE, Modality.SOUND))
     told = captions(encoder, tuple(what.known_by))
-    return Taught([*films, *alone], sentences, what.known_by, picture, sound, sentences.values.shape[1], told)
+    last = sound_encoder(settings.models).width
+    return Taught([*films, *alone], sentences, what.known_by, picture, sound, last, sentences.values.shape[1], told)
 
 
 def held(data: Path, settings: Config, extent: Extent, what: Set) -> list[Stream]:
     """The streams that calibrate."""
-    return _perceived(_held(data, extent, what), settings, what)
-
-
-def _held(data: Path, extent: Extent, what: Set) -> Order:
-    return Order(
+    order = Order(
         data=data,
         out=Path(),
         split=Split.VAL,
         seed=fitting.SEED,
         minutes=extent.minutes,
-        streams=extent.val,
+        streams=extent.streams,
         shippable=what.shippable,
     )
+    return _perceived(order, settings, what)
 
 
 def _perceived(order: Order, settings: Config, what: Set) -> list[Stream]:
@@ -206,10 +227,23 @@ def _of_train(bank: Bank) -> Bank:
     return Bank(tuple(each for each in bank.tracks if each.fold in (0, 1)), bank.times, bank.values, bank.motion)
 
 
-def teach(taught: Taught, cfg: FusionConfig, recipe: Recipe, seed: int, curves: Curves | None = None) -> FusionNet:
-    """A network that windows of the streams taught."""
+def teach(
+    taught: Taught,
+    cfg: FusionConfig,
+    recipe: Recipe,
+    seed: int,
+    curves: Curves | None = None,
+    *,
+    watch: Watch | None = None,
+    checkpoint: Checkpoint | None = None,
+    heeded: Heeded | None = None,
+) -> FusionNet:
+    """A network that windows of the streams taught, and those that people spoke of."""
     torch.manual_seed(seed)
-    return learn(standardised(network(cfg), taught), Mixer(taught, seed), recipe, f"{cfg.kind}, composed streams", track, curves=curves)
+    mixer = Mixer(taught, seed)
+    draws = mixer if heeded is None else Heeding(mixer, heeded, frozenset(range(FOLDS)))
+    net, name = standardised(network(cfg), taught), f"{cfg.kind}, composed streams"
+    return learn(net, draws, recipe, name, track, watch=watch, checkpoint=checkpoint, curves=curves)
 
 
 def calibrate(net: FusionNet, val: Sequence[Stream], taught: Taught) -> None:
@@ -252,7 +286,7 @@ def judged(net: FusionNet, val: Sequence[Stream], taught: Taught, prefix: str = 
 def told(recipe: Recipe, extent: Extent) -> dict[str, float]:
     """What the training was told, in numbers."""
     said = {name: float(getattr(recipe, name)) for name in recipe.__dataclass_fields__}
-    return said | {"streams": float(extent.streams), "minutes": extent.minutes, "heard": float(extent.heard), "val": float(extent.val)}
+    return said | {"streams": float(extent.streams), "minutes": extent.minutes, "heard": float(extent.heard)}
 
 
 def used(data: Path, what: Set) -> list[Source]:
@@ -291,6 +325,6 @@ def card(
         calibrated={kind: [round(value, 6) for value in row] for kind, row in zip(net.cfg.kinds, net.calibration.tolist(), strict=True)},
         validation=VALIDATION,
         data=list(found),
-        limits=(*what.limits, READS_THINGS if net.cfg.things else READS_NO_THINGS),
+        limits=(*what.limits, *((READS_FLOW,) if net.cfg.flow else ()), READS_THINGS if net.cfg.things else READS_NO_THINGS),
         figures={name: round(value, 4) for name, value in figures.items()},
     )
