@@ -37,6 +37,7 @@ KIND_OF: Final[Mapping[str, str]] = {
     "crying": "crying",
     "anger": "aggression",
     "help": "distress",
+    "threat": "distress",  # as in sentences.csv; `monitor.intent` tells which of both
     "gun_shot": "gun_shot",
     "siren": "siren",
     "scream": "scream",
