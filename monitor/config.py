@@ -214,9 +214,9 @@ class Rule(Section):
 
 RULES: Final[Mapping[str, Rule]] = MappingProxyType(
     {
-        "fight": Rule(raise_at=0.3, clear_at=0.15, raise_after=4),
-        "fire": Rule(severity=Severity.CRITICAL, raise_at=0.97, raise_after=3),
-        "aggression": Rule(enabled=False, raise_at=0.85, raise_after=3),  # it carries over too badly to voices it has not heard
+        "fight": Rule(raise_at=0.4, clear_at=0.2, raise_after=3),
+        "fire": Rule(severity=Severity.CRITICAL, raise_at=0.5, clear_at=0.25, raise_after=3),
+        "aggression": Rule(raise_at=0.7, clear_at=0.35, raise_after=4),
         "crying": Rule(severity=Severity.INFO, raise_at=0.3, clear_at=0.15, raise_after=3),
         "gun_shot": Rule(severity=Severity.CRITICAL, raise_at=0.6, clear_at=0.3),
         "scream": Rule(raise_at=0.5, clear_at=0.25),

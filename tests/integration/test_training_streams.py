@@ -12,18 +12,21 @@ import torch
 
 from monitor import anomaly, inference, traits
 from monitor.align import Window
-from monitor.config import Config
+from monitor.config import Config, Models
 from monitor.errors import ConfigError
 from monitor.flowfield import FLOW
 from monitor.fusion import FusionConfig, Kind, OpenVinoFusion, collate
 from monitor.fusionnet import FusionNet, Judging, TorchFusion, example, network
 from monitor.messages import Embedding, Mark, Modality, Sighting, floats, pack
 from monitor.motion import MOTION
+from workers.composing import heldout
+from workers.composing.sources import Split
 from workers.composing.timeline import Event, Timeline
 from workers.evaluate import kinds as evaluated
 from workers.training import streamed
 from workers.training.bank import Bank, Span, Tokens, Track, gather
 from workers.training.captions import Captions
+from workers.training.card import NAME, save
 from workers.training.compose import SURE_S
 from workers.training.fit import Recipe, loss
 from workers.training.mixing import Mixer, Taught, config_of, natural
@@ -280,9 +283,10 @@ def test_any_incident_is_an_anomaly_be_there_a_kind_for_it_or_not(peopled: Strea
     sure, early = torch.from_numpy(peopled.sure), torch.from_numpy(peopled.untils <= 24.0)  # the threat comes later, and has no words here
     assert torch.equal(window.counts[early, column] > 0, sure[early])
     assert torch.equal(window.labels[early & sure, column] > 0, torch.from_numpy(peopled.on)[early & sure])
-    threats = overlap(EVENTS, np.array([26.0]), Modality.TEXT, tuple(ALL))
-    assert threats[0, column] >= SURE_S
-    assert threats[0].sum() == threats[0, column]
+    threats = overlap(EVENTS, np.array([26.0]), Modality.TEXT, ("fight", anomaly.KIND))
+    assert threats[0, 1] >= SURE_S
+    assert threats[0, 0] == 0
+    assert overlap(EVENTS, np.array([26.0]), Modality.TEXT, KINDS)[0, DISTRESS] >= SURE_S
 
 
 def test_the_anomaly_is_no_kind_to_be_drawn_for(whole: Taught, taught: Taught) -> None:
@@ -322,3 +326,10 @@ def test_every_way_to_fuse_is_judged_by_its_heads(kind: Kind, whole: Taught, peo
     figures = evaluated.judged(cfg, whole, [peopled], [peopled], whole.captions, few)
     assert {"ap_fused", "ap_head", "ap_picture", "joint_map", "joint_map_reworded", "joint_chance", "map", "ece"} <= set(figures)
     assert all(np.isfinite(value) for value in figures.values())
+
+
+def test_what_clips_of_every_split_taught_is_not_judged_by_streams(tmp_path: Path, net: FusionNet) -> None:
+    save(net, tmp_path, msgspec.structs.replace(streamed.card(net, streamed.SETS["default"], {}, [], {}, 0, {}), name=NAME))
+    settings = Config(models=Models(fusion=f"{tmp_path}/"))
+    with pytest.raises(ConfigError, match="no composed stream can judge it"):
+        heldout.judges(tmp_path, Split.TEST, [], settings)

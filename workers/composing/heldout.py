@@ -13,6 +13,7 @@ from monitor.config import Config
 from monitor.errors import ConfigError
 from monitor.intent import Intent
 from monitor.layers import voice_encoder
+from monitor.models import locate
 from monitor.tone import Tone
 from workers import build
 from workers.composing.sources import Split
@@ -33,7 +34,7 @@ def judges(data: Path, split: Split, timelines: Sequence[Timeline], settings: Co
     normality is left out: composed streams are cut from many places, so that nothing is usual in them. Raises ConfigError for a network
     that clips of every split taught.
     """
-    if Path(settings.models.fusion).stem == card.NAME:
+    if locate(settings.models.fusion).name == card.NAME:
         raise ConfigError(f"{card.NAME} was taught by clips of every split: no composed stream can judge it. scenewatch eval fusion does")
     bare = settings.model_copy(update={"normality": settings.normality.model_copy(update={"enabled": False})})
     made = build.judges(bare)

@@ -23,13 +23,14 @@ from monitor.budget import BLOCK_S, LIMIT, Peaks, logit
 from monitor.config import Alerts, Rule
 from monitor.config import Normality as Settings
 from monitor.errors import SourceError
-from monitor.hearing import SoundEncoder, sound_encoder
+from monitor.hearing import sound_encoder
+from monitor.layers import voice_encoder
 from monitor.messages import Embedding, Modality, pack
 from monitor.normality import KINDS as UNUSUAL
 from monitor.normality import Normality
 from workers import build
 from workers.evaluate import Task
-from workers.evaluate.fusion import HEARD, heard_bank, judge
+from workers.evaluate.fusion import HEARD, Ears, heard_bank, judge
 from workers.evaluate.interval import with_interval
 from workers.training.bank import Bank
 from workers.training.rows import Row, held_out, trainable
@@ -69,8 +70,8 @@ class Week:
 
 def budget(task: Task) -> dict[str, float]:
     """Alarms raised over alarms wanted, by budget. Raises SourceError if there are no ordinary recordings at all."""
-    encoder = sound_encoder(task.config.models)
-    banks = [bank for folder in ("sounds/urbansound8k", "sounds/esc10") for bank in _bank(task, folder, encoder)]
+    ears = Ears(sound_encoder(task.config.models), voice_encoder(task.config.models.threads))
+    banks = [bank for folder in ("sounds/urbansound8k", "sounds/esc10") for bank in _bank(task, folder, ears)]
     if not banks:
         raise SourceError(f"{task.data}: neither sounds/urbansound8k nor sounds/esc10. Name the folder of the real data: --data DIR")
     net = build.listening(task.config)
@@ -79,16 +80,16 @@ def budget(task: Task) -> dict[str, float]:
         for bank in banks
         for item in judge(net, bank, Modality.SOUND)
     ]
-    tokens = [bank.tokens(item).values for bank in banks for item in bank.tracks]
+    tokens = [bank.tokens(item).values[:, : net.fusion.cfg.sound] for bank in banks for item in bank.tracks]
     pairs = [(known, heard) for known, heard in zip(clips, tokens, strict=True) if len(known)]
     weeks = [week for camera in track(range(CAMERAS), "simulating") for week in _camera(camera, pairs, task.config.alerts)]
     return _figures(weeks)
 
 
-def _bank(task: Task, folder: str, encoder: SoundEncoder) -> Iterator[Bank]:
+def _bank(task: Task, folder: str, ears: Ears) -> Iterator[Bank]:
     rows: tuple[Row, ...] = (*held_out(task.data, folder), *trainable(task.data, folder))
     if rows:
-        yield heard_bank(folder.rpartition("/")[2], rows, encoder)
+        yield heard_bank(folder.rpartition("/")[2], rows, ears)
     else:
         sys.stderr.write(f"eval budget: {task.data / folder} is not there and is left out\n")
 

@@ -16,6 +16,7 @@ from monitor.config import Config, Rule
 from monitor.heard import KINDS
 from monitor.hearing import SoundEncoder, sound_encoder
 from monitor.language import text_encoder
+from monitor.layers import VoiceEncoder, voice_encoder
 from monitor.messages import Embedding, Modality, pack
 from monitor.models import locate
 from monitor.vision import PictureEncoder, picture_encoder
@@ -30,7 +31,8 @@ from workers.training.figures import area_under_roc, average_precision
 from workers.training.pictures import seen
 from workers.training.render import as_it_is, frames_of
 from workers.training.rows import Row, held_out, trainable
-from workers.training.sounds import heard, samples_of
+from workers.training.sounds import samples_of
+from workers.training.streams import tokens_of
 
 HEARD: Final = ("fire", "aggression", "crying")
 CHUNK: Final = 256
@@ -53,7 +55,7 @@ def fusion(task: Task) -> dict[str, float]:
     """False alarms on ordinary sounds, pictures and words, as judged live; an angry voice in another language; the card's figures."""
     data, config = task.data, task.config
     net = build.listening(config)
-    sounds, pictures = sound_encoder(config.models), picture_encoder(config.models)
+    sounds, pictures = Ears(sound_encoder(config.models), voice_encoder(config.models.threads)), picture_encoder(config.models)
     return {
         **_urban(net, heard_bank("urbansound8k", held_out(data, "sounds/urbansound8k"), sounds), config),
         **_anger(judge(net, heard_bank("ravdess", held_out(data, "emotion/ravdess"), sounds), Modality.SOUND)),
@@ -64,9 +66,17 @@ def fusion(task: Task) -> dict[str, float]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Ears:
+    """What hears live: the sound encoder, and all layers of Whisper's."""
+
+    sounds: SoundEncoder
+    layers: VoiceEncoder
+
+
 def judge(net: Listening, bank: Bank, modality: Modality) -> list[Judged]:
     """Every window of every track."""
-    windows = [(item, window) for item in bank.tracks for window in windows_of(item, bank.tokens(item), modality)]
+    windows = [(item, window) for item in bank.tracks for window in windows_of(item, bank.tokens(item), modality, net.fusion.cfg.sound)]
     said: dict[str, list[list[float]]] = {item.name: [] for item in bank.tracks}
     for at in track(range(0, len(windows), CHUNK), f"judging {modality}", -(-len(windows) // CHUNK)):
         chunk = windows[at : at + CHUNK]
@@ -75,9 +85,9 @@ def judge(net: Listening, bank: Bank, modality: Modality) -> list[Judged]:
     return [Judged(item, net.kinds, np.array(said[item.name])) for item in bank.tracks]
 
 
-def windows_of(item: Track, tokens: Tokens, modality: Modality) -> Iterator[Window]:
-    """A recording's windows, a hop apart."""
-    embeddings = [_embedding(tokens, row, modality) for row in range(len(tokens.times))]
+def windows_of(item: Track, tokens: Tokens, modality: Modality, sound: int | None = None) -> Iterator[Window]:
+    """A recording's windows, a hop apart; of a sound, what its layers hear stands behind its first numbers (all of them if left out)."""
+    embeddings = [_embedding(tokens, row, modality, sound if modality is Modality.SOUND else None) for row in range(len(tokens.times))]
     for end in np.arange(HOP_S, item.duration + HOP_S, HOP_S):
         inside = tuple(embedding for embedding in embeddings if embedding.at < end and embedding.until > end - WINDOW_S)
         if inside:
@@ -95,7 +105,7 @@ def windows_of(item: Track, tokens: Tokens, modality: Modality) -> Iterator[Wind
             )
 
 
-def _embedding(tokens: Tokens, row: int, modality: Modality) -> Embedding:
+def _embedding(tokens: Tokens, row: int, modality: Modality, width: int | None) -> Embedding:
     at = float(tokens.times[row])
     motion = pack(tokens.motion[row]) if tokens.motion is not None and tokens.motion.shape[1] else b""
     return Embedding(
@@ -105,17 +115,21 @@ def _embedding(tokens: Tokens, row: int, modality: Modality) -> Embedding:
         captured=0.0,
         modalities=(modality,),
         modality=modality,
-        vector=pack(tokens.values[row]),
+        vector=pack(tokens.values[row, :width]),
+        grid=pack(tokens.values[row, width:]) if width else b"",
         motion=motion,
     )
 
 
-def heard_bank(name: str, rows: Sequence[Row], encoder: SoundEncoder) -> Bank:
+def heard_bank(name: str, rows: Sequence[Row], ears: Ears) -> Bank:
     """What is heard in recordings; kept for the next time."""
-    pairs = (
-        (_track(row, len(samples) / 16_000), heard(samples, encoder)) for row in track(rows, name) if len(samples := samples_of(row.path))
-    )
-    return cached(f"eval-{name}", [encoder.name, [row.name for row in rows]], lambda: gather(pairs))
+
+    def pairs() -> Iterator[tuple[Track, Tokens]]:
+        for row in track(rows, name):
+            if len(samples := samples_of(row.path)):
+                yield _track(row, len(samples) / 16_000), tokens_of(samples, ears.sounds, ears.layers)
+
+    return cached(f"eval-{name}", [ears.sounds.name, ears.layers.name, [row.name for row in rows]], lambda: gather(pairs()))
 
 
 def _seen(name: str, rows: Sequence[Row], encoder: PictureEncoder) -> Bank:
@@ -160,10 +174,10 @@ def _footage(net: Listening, bank: Bank, config: Config) -> dict[str, float]:
     return false_alarms("ped2", judge(net, bank, Modality.PICTURE), ("fight",), config)
 
 
-def _burning(net: Listening, data: Path, encoder: SoundEncoder) -> dict[str, float]:
+def _burning(net: Listening, data: Path, ears: Ears) -> dict[str, float]:
     """A house on fire, by its sound, which taught nothing."""
     rows = [row for row in trainable(data, "video") if row.label == "fire"]
-    judged = judge(net, heard_bank("house6", rows, encoder), Modality.SOUND)
+    judged = judge(net, heard_bank("house6", rows, ears), Modality.SOUND)
     said = [value for item in judged for value in item.of("fire")]
     return {"house6_fire_median": float(np.median(said)), "house6_fire_highest": max(said)}
 
