@@ -35,9 +35,10 @@ SOUNDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "scream": ("Screaming",),
         "glass_break": ("Shatter", "Breaking", "Smash, crash"),
         "crying": ("Baby cry, infant cry", "Crying, sobbing", "Whimper"),
+        "fire": ("Fire", "Crackle"),
     }
 )
-"""Incidents by what AudioSet (Gemmeke et al. 2017) calls their sounds; its crackling is too much else, rain above all, to tell a fire."""
+"""Incidents by what AudioSet (Gemmeke et al. 2017) calls their sounds."""
 KINDS: Final = tuple(SOUNDS)
 SPEECH: Final = ("Speech", "Shout", "Yell", "Bellow")
 """What a voice that speaks or shouts is called there: singing, a crowd and children who play are none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -20,6 +21,8 @@ from monitor.moving import KIND as FIGHT
 from monitor.moving import Moving
 from monitor.scoring import believed
 from workers.fuse import Judged, Judges, Network
+
+ANGER: Final = "aggression"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,8 @@ class Reasoned(Judges):
 class Listening:
     """The fusion network, and what two heads beside it say of the kinds that they know better.
 
-    Of a sound that both know the weighed mean of what they say counts (`TRUST`), of a fight what the movement is like alone.
+    Of a sound that both know the weighed mean of what they say counts (`TRUST`), of a fight what the movement is like alone. Where nobody
+    speaks or shouts nobody is angry: the network was taught among other sounds than there are.
     """
 
     fusion: Fusion
@@ -119,13 +123,19 @@ class Listening:
     @property
     def _beside(self) -> tuple[str, ...]:
         """The kinds that the heads know."""
-        return (*(KINDS if self.heard else ()), *((FIGHT,) if self.moving else ()))
+        return (*(KINDS if self.heard else ()), *((ANGER,) if self._asked else ()), *((FIGHT,) if self.moving else ()))
+
+    @property
+    def _asked(self) -> bool:
+        """Whether it matters that somebody speaks."""
+        return self.heard is not None and ANGER in self.fusion.kinds
 
     def _said(self, windows: Sequence[Window]) -> Floats:
         """What they say of them [n, kinds]; 0 where there is nothing to judge by."""
         heard = [self.heard.probabilities(windows)] if self.heard else []
+        spoken = [_spoken(self.heard, windows)] if self.heard and self._asked else []
         moving = [self.moving.probabilities(windows)[:, None]] if self.moving else []
-        return np.hstack([*heard, *moving, np.zeros((len(windows), 0), np.float32)])
+        return np.hstack([*heard, *spoken, *moving, np.zeros((len(windows), 0), np.float32)])
 
     def _both(self, judged: Judged, said: dict[str, float]) -> Iterator[Judgement]:
         """What the network judged, where a head knows the kind together with that; and what else the heads know."""
@@ -140,8 +150,15 @@ class Listening:
             yield Judgement(kind=kind, probability=probability, parts={modality: probability} if probability else {})
 
 
+def _spoken(heard: Heard, windows: Sequence[Window]) -> Floats:
+    """How probable anger is at most [n, 1]: hardly where no voice is heard."""
+    return np.array([[1.0 if heard.speaks(window) else anomaly.CERTAIN] for window in windows], np.float32).reshape(-1, 1)
+
+
 def _together(kind: str, network: npt.ArrayLike, beside: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """What the network and a head say of the same kind, as one probability."""
+    if kind == ANGER:
+        return np.minimum(network, beside)
     if kind != FIGHT:
         return sigmoid((logit(network) + TRUST * logit(beside)) / (1 + TRUST))
     return np.where(np.asarray(beside) > 0, beside, network)
