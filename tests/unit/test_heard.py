@@ -52,31 +52,40 @@ def test_a_sound_that_begins_after_the_window_is_not_heard():
 class Network:
     """Stands in for the fusion network: someone cries, and someone fights."""
 
-    kinds = ("fight", "crying")
+    kinds = ("fight", "crying", "aggression")
     name = "network"
     crying: float = 0.8
 
     def __call__(self, windows: list[object]) -> list[tuple[Judgement, ...]]:
         fight = Judgement(kind="fight", probability=0.3, parts={Modality.PICTURE: 0.3})
         crying = Judgement(kind="crying", probability=self.crying, parts={Modality.SOUND: self.crying})
-        return [(fight, crying) for _ in windows]
+        anger = Judgement(kind="aggression", probability=0.9, parts={Modality.SOUND: 0.9})
+        return [(fight, crying, anger) for _ in windows]
 
 
 @pytest.mark.parametrize("network", [0.8, 0.99])
-def test_what_both_know_is_as_probable_as_the_one_that_doubts_it_thinks(network):
+def test_what_both_know_is_the_mean_of_their_log_odds_yamnet_s_three_times(network):
     listening = Listening(Network(crying=network), heard())
     (judged,) = listening([window(7, [picture(7)], [like(6, "Siren"), like(7, "Whimper")])])
-    assert tuple(one.kind for one in judged) == listening.kinds == ("fight", "crying", "gun_shot", "siren", "scream", "glass_break")
+    assert tuple(one.kind for one in judged) == listening.kinds
+    assert listening.kinds == ("fight", "crying", "aggression", "gun_shot", "siren", "scream", "glass_break", "fire")
     found = {one.kind: one for one in judged}
     assert found["fight"].probability == 0.3
-    assert found["crying"].probability == pytest.approx(min(network, 1 / (1 + np.exp(-2))), rel=1e-3)
+    assert found["crying"].probability == pytest.approx(1 / (1 + np.exp(-(np.log(network / (1 - network)) + 3 * 2) / 4)), rel=1e-3)
     assert found["crying"].parts[Modality.SOUND] == pytest.approx(found["crying"].probability)
     assert found["siren"].parts == {Modality.SOUND: found["siren"].probability}
 
 
 def test_music_that_the_network_takes_for_crying_is_none():
     (judged,) = Listening(Network(crying=0.99), heard())([window(7, [], [like(7)])])
-    assert judged[1].probability < 0.001
+    assert judged[1].probability < 0.01
+
+
+def test_where_nobody_speaks_nobody_is_angry():
+    listening = Listening(Network(), heard())
+    silent, spoken = listening([window(7, [], [like(7, "Siren")]), window(7, [], [like(7, "Shout")])])
+    assert silent[2].probability == pytest.approx(1e-4)
+    assert spoken[2].probability == 0.9
 
 
 def test_what_the_network_can_not_know_is_not_made_probable():
@@ -86,8 +95,8 @@ def test_what_the_network_can_not_know_is_not_made_probable():
 
 def test_without_ears_the_network_judges_alone():
     listening = Listening(Network(), None)
-    assert listening.kinds == ("fight", "crying")
-    assert [one.kind for one in listening([window(7, [], [])])[0]] == ["fight", "crying"]
+    assert listening.kinds == ("fight", "crying", "aggression")
+    assert [one.kind for one in listening([window(7, [], [])])[0]] == ["fight", "crying", "aggression"]
 
 
 def test_the_bands_are_triangles_between_their_limits():
