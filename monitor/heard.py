@@ -21,6 +21,7 @@ from monitor.heads import Head, load
 from monitor.messages import floats
 from monitor.models import locate
 
+FIRE: Final = "fire"
 SOUNDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "gun_shot": ("Gunshot, gunfire", "Machine gun", "Fusillade", "Artillery fire", "Cap gun", "Explosion"),
@@ -35,7 +36,7 @@ SOUNDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "scream": ("Screaming",),
         "glass_break": ("Shatter", "Breaking", "Smash, crash"),
         "crying": ("Baby cry, infant cry", "Crying, sobbing", "Whimper"),
-        "fire": ("Fire", "Crackle"),
+        FIRE: ("Fire", "Crackle"),
     }
 )
 """Incidents by what AudioSet (Gemmeke et al. 2017) calls their sounds."""
@@ -45,6 +46,8 @@ SPEECH: Final = ("Speech", "Shout", "Yell", "Bellow")
 CLASSES: Final = (*(name for names in SOUNDS.values() for name in names), *SPEECH)
 TRUST: Final = 3.0
 """What YAMNet's log odds of a kind count beside those of the fusion network: two million clips taught it, and some dozens the network."""
+SUREST: Final = 4.0
+"""Log odds beyond which the network's word counts no more: of sounds that are like none that taught it, silence too, it can be certain."""
 ALL: Final = "all"
 """The calibration that all kinds share."""
 

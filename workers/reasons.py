@@ -15,7 +15,7 @@ from monitor.align import Window
 from monitor.anomaly import Anomaly, logit, sigmoid
 from monitor.explain import Explainer, Floats
 from monitor.fusion import Fusion, collate
-from monitor.heard import KINDS, TRUST, Heard
+from monitor.heard import KINDS, SUREST, TRUST, Heard
 from monitor.messages import Judgement, Mark, Modality, Score
 from monitor.moving import KIND as FIGHT
 from monitor.moving import Moving
@@ -160,5 +160,5 @@ def _together(kind: str, network: npt.ArrayLike, beside: npt.ArrayLike) -> npt.N
     if kind == ANGER:
         return np.minimum(network, beside)
     if kind != FIGHT:
-        return sigmoid((logit(network) + TRUST * logit(beside)) / (1 + TRUST))
+        return sigmoid((np.clip(logit(network), -SUREST, SUREST) + TRUST * logit(beside)) / (1 + TRUST))
     return np.where(np.asarray(beside) > 0, beside, network)

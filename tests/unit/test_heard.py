@@ -63,7 +63,7 @@ class Network:
         return [(fight, crying, anger) for _ in windows]
 
 
-@pytest.mark.parametrize("network", [0.8, 0.99])
+@pytest.mark.parametrize("network", [0.8, 0.98])
 def test_what_both_know_is_the_mean_of_their_log_odds_yamnet_s_three_times(network):
     listening = Listening(Network(crying=network), heard())
     (judged,) = listening([window(7, [picture(7)], [like(6, "Siren"), like(7, "Whimper")])])
@@ -86,6 +86,11 @@ def test_where_nobody_speaks_nobody_is_angry():
     silent, spoken = listening([window(7, [], [like(7, "Siren")]), window(7, [], [like(7, "Shout")])])
     assert silent[2].probability == pytest.approx(1e-4)
     assert spoken[2].probability == 0.9
+
+
+def test_that_the_network_is_certain_does_not_outweigh_what_yamnet_hears():
+    certain, sure = (Listening(Network(crying=p), heard())([window(7, [], [like(7)])])[0][1].probability for p in (0.9999, 0.99))
+    assert certain == sure
 
 
 def test_what_the_network_can_not_know_is_not_made_probable():
