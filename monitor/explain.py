@@ -31,8 +31,8 @@ Floats = npt.NDArray[np.float32]
 Probabilities = Callable[[Sequence[Window]], Floats]
 """The network on windows, in one batch: probabilities [n, kinds]."""
 
-EXPLAIN_FROM: Final = 0.5
-"""A judgement that is less probable needs no reasons."""
+EXPLAIN_FROM: Final = 0.3
+"""A judgement that is less probable needs no reasons: no rule that is shipped raises at less."""
 AGAIN_S: Final = 5.0
 """What was explained is not explained anew for so long, …"""
 STRONGER: Final = 0.05

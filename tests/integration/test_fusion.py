@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from monitor import config
+from monitor import anomaly, config
 from monitor.fusion import KINDS, Fusion
 from monitor.fusionnet import AttentionNet, batch, example, read
 from monitor.fusionparts import Batch, summary
@@ -34,7 +34,7 @@ def test_the_card_describes_the_weights(fusion: Fusion) -> None:
     located = locate(MODELS.fusion)
     card = load(located.weights.with_suffix(".json"))
     assert card.sha256 == located.sha256
-    assert card.kinds == KINDS
+    assert card.kinds == (*KINDS, anomaly.KIND)
     assert card.parameters == sum(parameter.numel() for parameter in read(str(located.weights)).parameters())
     assert card.encoders["sound"] == locate(MODELS.sound).version
     assert located.weights.stat().st_size < 10e6

@@ -14,7 +14,8 @@ from hypothesis.extra.numpy import arrays
 from moments import picture, sound, window
 
 from monitor.align import Window
-from monitor.explain import DIFFERS, EVERY_S, EXPECTED, FEWEST, KEPT, MOVES, Explainer, Ordinary, scaled, strangeness
+from monitor.config import RULES
+from monitor.explain import DIFFERS, EVERY_S, EXPECTED, EXPLAIN_FROM, FEWEST, KEPT, MOVES, Explainer, Ordinary, scaled, strangeness
 from monitor.messages import Embedding, Judgement, Modality, Reasons, Ref, Score, Share, Topic, Transcript, Word, floats, pack
 from monitor.scoring import score
 from monitor.told import place, strongest, told
@@ -223,3 +224,7 @@ def test_what_speaks_against_it_is_said() -> None:
     assert told(Reasons(), {PICTURE: -0.2, SOUND: 0.9}, 4.0) == "Heard; what is seen speaks against it"
     assert told(Reasons(), {}, 4.0) == ""
     assert strongest((Share(at=0, until=1, share=-0.2),)) is None
+
+
+def test_whatever_a_shipped_rule_raises_is_explained() -> None:
+    assert min(rule.raise_at for rule in RULES.values()) >= EXPLAIN_FROM
