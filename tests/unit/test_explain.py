@@ -123,7 +123,7 @@ def test_what_is_said_twice_matters_each_time() -> None:
 def test_what_is_improbable_or_was_explained_before_costs_nothing() -> None:
     explain = explainer()
     each = window(3, [shot(0, cell=5)], [])
-    made = judged(each, first=0.4)
+    made = judged(each, first=0.2)
     assert explain(each, made) is made
     final = replace(each, revision=1, final=True)
     again = msgspec.structs.replace(judged(final, first=0.9), revision=1)
