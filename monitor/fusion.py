@@ -39,7 +39,7 @@ KNOWN_BY: Final[dict[str, tuple[Modality, ...]]] = {
 """What each kind of the shipped weights was taught by. In a window with none of these its probability is 0: there is no way to know it."""
 
 KINDS: Final = tuple(KNOWN_BY)
-"""The incidents that the shipped weights judge, in the order of the logits; other weights may judge others (`Fusion.kinds`)."""
+"""The incidents that the shipped weights judge beside the anomaly, in the order of the logits; others: `Fusion.kinds`."""
 
 EXPLAIN_FROM: Final = 0.3
 """The modalities' parts are worked out for windows in which some kind is at least so probable."""

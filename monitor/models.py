@@ -366,7 +366,7 @@ MODELS: Final[tuple[Model, ...]] = (
         note="Taught by windows that are put together of single clips, of the same data as the default: quickly made.",
     ),
     _head("intent-default", "What is meant by what is said; trained by this project."),
-    _head("heard-default", "Shots, sirens, screams, breaking glass: rows of YAMNet's last layer; calibrated by this project."),
+    _head("heard-default", "Shots, sirens, screams, glass, crying, fire: rows of YAMNet's last layer; calibrated by this project."),
     _head("moving-default", "Whether people fight, by how the picture moves; trained by this project."),
     _head("tone-default", "Whether a voice is tense; trained by this project."),
 )

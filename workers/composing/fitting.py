@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -23,11 +23,17 @@ from workers.training.figures import average_precision, calibration_error
 
 STREAMS: Final = 12
 MINUTES: Final = 5.0
-SEED: Final = 1
+SEEDS: Final[Mapping[Split, int]] = {Split.TRAIN: 11, Split.VAL: 1}
 ROUNDS: Final = 400
 PRIOR: Final = 2e-3
 """Weight of the distance from the kinds' own calibration, a parameter: few streams are no reason to leave it."""
 SINGLE: Final = ("picture", "sound", "text")
+
+
+def order(data: Path, split: Split, *, shippable: bool, streams: int = STREAMS, minutes: float = MINUTES) -> Order:
+    """The streams that teach (train's, dense) or that calibrate (val's): the same for whoever asks, so that they are made once."""
+    dense = split is Split.TRAIN
+    return Order(data=data, out=Path(), split=split, seed=SEEDS[split], minutes=minutes, streams=streams, dense=dense, shippable=shippable)
 
 
 def examples(order: Order, settings: Config) -> list[Judged]:
@@ -38,13 +44,14 @@ def examples(order: Order, settings: Config) -> list[Judged]:
     return [judge(truth, windows(items, settings), judges, settings) for truth, items in streams]
 
 
-def calibrate(data: Path, out: Path, settings: Config, *, shippable: bool, streams: int = STREAMS) -> dict[str, float]:
+def calibrate(
+    data: Path, out: Path, settings: Config, *, shippable: bool, streams: int = STREAMS, minutes: float = MINUTES
+) -> dict[str, float]:
     """Fit the calibration of the fusion network on so many val streams, of clips that may be shipped or of all, and write it beside it.
 
     Figures are cross-validated by stream.
     """
-    order = Order(data=data, out=out, split=Split.VAL, seed=SEED, minutes=MINUTES, streams=streams, shippable=shippable)
-    judged = examples(order, settings)
+    judged = examples(order(data, Split.VAL, shippable=shippable, streams=streams, minutes=minutes), settings)
     located = locate(settings.models.fusion)
     fitted, figures = fit(judged, located.version), cross_validate(judged, located.version)
     sources = sorted({source.rsplit("/", 1)[0] for each in judged for source in each.timeline.sources if ": " not in source})

@@ -49,13 +49,7 @@ def judges(data: Path, split: Split, timelines: Sequence[Timeline], settings: Co
 def _held(networks: Sequence[Network], data: Path, fold: int) -> list[Network]:
     """The same judges, with a tone that a fold did not teach."""
     tone = next(tone_without(data, fold, each.tone) for each in networks if isinstance(each, Intent))
-    held: list[Network] = []
-    for each in networks:
-        if isinstance(each, Intent):
-            held.append(replace(each, tone=tone))
-        else:
-            held.append(tone if isinstance(each, Tone) else each)
-    return held
+    return [replace(each, tone=tone) if isinstance(each, Intent) else tone if isinstance(each, Tone) else each for each in networks]
 
 
 def tone_without(data: Path, fold: int, shipped: Tone) -> Tone:

@@ -14,9 +14,7 @@ from monitor.anomaly import sigmoid
 from monitor.config import Config
 from monitor.heads import Head
 from monitor.moving import CLASSES, FEWEST, KIND, NONE, measured, pooled
-from workers.composing import prepare
-from workers.composing.films import Order
-from workers.composing.fitting import MINUTES, SEED, STREAMS
+from workers.composing import fitting, prepare
 from workers.composing.perceive import windows
 from workers.composing.sources import Split, sources
 from workers.composing.timeline import Timeline, labels
@@ -24,7 +22,6 @@ from workers.features import Item
 from workers.training.card import counted, folder_of
 from workers.training.figures import area_under_roc, average_precision, calibration_error, platt
 from workers.training.linear import fit_head
-from workers.training.streamed import STREAMS_SEED
 from workers.training.taught import HeadCard, rounded, save
 
 DECAY: Final = 0.01
@@ -46,9 +43,9 @@ class Known(NamedTuple):
 def train_moving(data: Path, out: Path) -> dict[str, float]:
     """Compose, perceive, teach, calibrate and write; figures are of the val split."""
     settings = Config()
-    taught = _windows(_order(data, Split.TRAIN), settings)
+    taught = _windows(data, Split.TRAIN, settings)
     head = fit_head(taught.features, [KIND if on else NONE for on in taught.on], DECAY, classes=CLASSES)
-    held = _windows(_order(data, Split.VAL), settings)
+    held = _windows(data, Split.VAL, settings)
     odds = head.log_odds(held.features, KIND)
     slope, offset = platt(held.on, odds)
     figures = {
@@ -57,18 +54,13 @@ def train_moving(data: Path, out: Path) -> dict[str, float]:
         "val_ece": calibration_error(held.on, sigmoid(slope * odds + offset)),
         "val_share": float(held.on.mean()),
     }
-    save(head, out, _card(data, head, (slope, offset), {"windows": len(taught.on), "streams": STREAMS, "decay": DECAY}, figures))
+    save(head, out, _card(data, head, (slope, offset), {"windows": len(taught.on), "streams": fitting.STREAMS, "decay": DECAY}, figures))
     return figures
 
 
-def _order(data: Path, split: Split) -> Order:
-    """Streams of clips that may be shipped: those that teach, or those that calibrate, which are those of `scenewatch calibrate`."""
-    seed, dense = (SEED, False) if split is Split.VAL else (STREAMS_SEED, True)
-    return Order(data=data, out=Path(), split=split, seed=seed, minutes=MINUTES, streams=STREAMS, dense=dense, shippable=True)
-
-
-def _windows(order: Order, settings: Config) -> Known:
-    ready = prepare.ready(order, settings)
+def _windows(data: Path, split: Split, settings: Config) -> Known:
+    """Of streams of clips that may be shipped."""
+    ready = prepare.ready(fitting.order(data, split, shippable=True), settings)
     found = [row for truth, items in prepare.streams(ready, settings) for row in _of_stream(truth, items, settings)]
     features, on = zip(*found, strict=True)
     return Known(np.stack(features), np.array(on))
@@ -92,7 +84,7 @@ def _card(data: Path, head: Head, calibration: tuple[float, float], recipe: dict
         encoder="monitor/motion.py",
         parameters=head.weight.size + head.bias.size,
         recipe=recipe,
-        seed=STREAMS_SEED,
+        seed=fitting.SEEDS[Split.TRAIN],
         calibration={KIND: calibration},
         validation="val_*: windows of composed streams of the val split, which calibrated it; none of its clips taught it.",
         data=tuple(counted(Counter(folder_of(row.name) for row in (*found.clips, *found.footage)))),

@@ -30,7 +30,6 @@ from monitor.layers import voice_encoder
 from monitor.messages import Modality
 from monitor.vision import picture_encoder
 from workers.composing import fitting, prepare
-from workers.composing.films import Order
 from workers.composing.sources import Split, sources
 from workers.training.bank import Bank
 from workers.training.captions import captions
@@ -47,8 +46,6 @@ from workers.training.streams import ANY, KNOWN_BY, UNTAUGHT, Stream, heard_bank
 from workers.training.texts import text_bank
 
 FEATURES_SEED: Final = 0
-STREAMS_SEED: Final = 11
-"""Of the streams that teach; those that calibrate have `fitting.SEED`."""
 NOTICE: Final = """{name}: weights for research, not for commercial use, and not to be shipped
 
 They were trained by `scenewatch train --set research` on composed streams of the following data, some of which is licensed for
@@ -174,23 +171,13 @@ def train(
         notice = NOTICE.format(name=what.name, data="".join(f"{each.name}: {each.licence}\n" for each in sources))
         (folder / f"{what.name}.NOTICE").write_text(notice, "utf-8")
     written = stages.model_copy(update={"models": Models(fusion=str(folder.resolve() / f"{what.name}.safetensors"))})
-    combined = fitting.calibrate(data, folder, written, shippable=what.shippable, streams=extent.streams)
+    combined = fitting.calibrate(data, folder, written, shippable=what.shippable, streams=extent.streams, minutes=extent.minutes)
     return figures | {f"anomaly_{name}": value for name, value in combined.items()}
 
 
 def gathered(data: Path, settings: Config, extent: Extent, what: Set) -> Taught:
     """Everything to learn from, out of the cache where it is there."""
-    order = Order(
-        data=data,
-        out=Path(),
-        split=Split.TRAIN,
-        seed=STREAMS_SEED,
-        minutes=extent.minutes,
-        streams=extent.streams,
-        dense=True,
-        shippable=what.shippable,
-    )
-    films = _perceived(order, settings, what)
+    films = _perceived(data, Split.TRAIN, settings, extent, what)
     layers = voice_encoder(settings.models.threads)
     found = sources(data, Split.TRAIN, shippable=what.shippable)
     heard = heard_bank(found, extent.heard, FEATURES_SEED, sound_encoder(settings.models), layers, track)
@@ -205,19 +192,11 @@ def gathered(data: Path, settings: Config, extent: Extent, what: Set) -> Taught:
 
 def held(data: Path, settings: Config, extent: Extent, what: Set) -> list[Stream]:
     """The streams that calibrate."""
-    order = Order(
-        data=data,
-        out=Path(),
-        split=Split.VAL,
-        seed=fitting.SEED,
-        minutes=extent.minutes,
-        streams=extent.streams,
-        shippable=what.shippable,
-    )
-    return _perceived(order, settings, what)
+    return _perceived(data, Split.VAL, settings, extent, what)
 
 
-def _perceived(order: Order, settings: Config, what: Set) -> list[Stream]:
+def _perceived(data: Path, split: Split, settings: Config, extent: Extent, what: Set) -> list[Stream]:
+    order = fitting.order(data, split, shippable=what.shippable, streams=extent.streams, minutes=extent.minutes)
     ready = prepare.ready(order, settings)
     return [stream(truth, items, settings, tuple(what.known_by)) for truth, items in prepare.streams(ready, settings)]
 
