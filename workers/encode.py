@@ -129,6 +129,9 @@ async def _encoded(
     topic: Topic, records: Sequence[Record[Message]], encode: Encode, thread: ThreadPoolExecutor, bus: Bus, metrics: Metrics
 ) -> Sequence[Message]:
     """Encode the records of one topic in its own thread, in their order."""
+    if topic is Topic.AUDIO:  # this counter begins at 0, so that its first increase is seen
+        for camera in {record.message.camera for record in records}:
+            metrics.sound_unheard.labels(metrics.camera(camera))
     encoded = await asyncio.get_running_loop().run_in_executor(thread, encode, records)
     if encoded.rejected:
         await bus.publish(Topic.DEAD_LETTER, [_dead_letter(rejected) for rejected in encoded.rejected])

@@ -182,6 +182,13 @@ async def test_a_corrupt_picture_is_a_dead_letter_and_the_counters_add_up(bus: M
     assert value("scenewatch_records_received_total", {"stage": "encode", "topic": "video"}) == 4
 
 
+async def test_sound_that_is_all_judged_counts_as_none_unheard(bus: MemoryBus, metrics: Metrics):
+    async with stage(bus, stand_ins(), metrics):
+        await bus.publish(Topic.AUDIO, [sound(0)])
+        await received(bus, 1)
+    assert metrics.registry.get_sample_value("scenewatch_sound_unheard_seconds_total", {"camera": "door"}) == 0
+
+
 async def test_pictures_and_sounds_are_encoded_at_the_same_time(bus: MemoryBus, metrics: Metrics):
     await bus.publish(Topic.VIDEO, [frame(0)])
     await bus.publish(Topic.AUDIO, [sound(0)])
