@@ -19,8 +19,8 @@ from monitor.messages import SOUND_HZ, Modality
 from workers.composing.events import Found, Occurrence, alarms, f1, matched, occurrences
 from workers.composing.judge import Raised
 from workers.composing.picture import SIZE, fitted, infrared, raining
-from workers.composing.plan import Plan, at_level, plan
-from workers.composing.sound import looped, resampled
+from workers.composing.plan import Plan, at_level, heard_only, plan
+from workers.composing.sound import looped, mixed, resampled
 from workers.composing.sources import ACCENTS, Line, Sources, Split, sources
 from workers.composing.timeline import Event, Timeline, labels, read, write
 from workers.scene.voice import Voice
@@ -121,6 +121,17 @@ def test_what_a_split_lacks_is_left_out(calm: bool) -> None:
     planned = plan(poor, 180, np.random.default_rng(0), load, say, calm=calm)
     assert {shot.row.name for shot in planned.shots} == {"video/long"}
     assert {each.kind for each in planned.events} <= {"threat", "help", "film line", "ordinary speech"}
+
+
+def test_a_dry_sound_is_the_same_without_its_ambience_and_silent_between_its_events() -> None:
+    whole, dry = (heard_only(SOURCES, 60, np.random.default_rng(0), load, say, dry=dry) for dry in (False, True))
+    assert dry.events == whole.events
+    assert whole.ambience
+    assert not dry.ambience
+    sounding = {place for each in dry.heard for place in range(int(each.at), int(each.at + len(each.samples) / SOUND_HZ) + 1)}
+    silent = [second for second in range(60) if second not in sounding]
+    assert silent
+    assert not any(mixed(dry)[second * SOUND_HZ : (second + 1) * SOUND_HZ].any() for second in silent)
 
 
 def test_a_window_with_a_second_of_an_incident_is_one_and_one_with_its_edge_counts_neither_way() -> None:

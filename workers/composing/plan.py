@@ -7,7 +7,7 @@ sorts have the same loudness above the same ambiences, and the same voices say o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
@@ -84,9 +84,10 @@ def plan(sources: Sources, seconds: float, rng: np.random.Generator, load: Load,
     return _Planner(sources, seconds, rng, load, say, dense=dense).draw(calm=calm)
 
 
-def heard_only(sources: Sources, seconds: float, rng: np.random.Generator, load: Load, say: Say) -> Plan:
-    """Draw the sound of a dense stream alone, for teaching; its shots are empty."""
-    return _Planner(sources, seconds, rng, load, say, dense=True, sorts=HEARD_ONLY).draw(calm=False, shown=False)
+def heard_only(sources: Sources, seconds: float, rng: np.random.Generator, load: Load, say: Say, *, dry: bool = False) -> Plan:
+    """Draw the sound of a dense stream alone, for teaching; its shots are empty. A dry one has no ambience."""
+    drawn = _Planner(sources, seconds, rng, load, say, dense=True, sorts=HEARD_ONLY).draw(calm=False, shown=False)
+    return replace(drawn, ambience=()) if dry else drawn
 
 
 class _Planner:

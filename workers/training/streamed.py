@@ -125,7 +125,7 @@ class Extent:
     @property
     def heard(self) -> int:
         """Pieces of two minutes of sound alone."""
-        return 4 * self.streams
+        return 5 * self.streams
 
 
 RECIPE: Final = Training().recipe

@@ -56,6 +56,9 @@ HEARD_S: Final = 120.0
 MICROPHONE: Final = 0.5
 """Share of those that are heard through another microphone."""
 
+DRY: Final = 0.2
+"""Share of those that have no ambience: a quiet room through a gate, a sound that is played back. Between their events is nothing at all."""
+
 UNTAUGHT: Final = frozenset({"gun_shot", "siren", "scream", "glass_break"})
 """Kinds that no recording with a licence for weights was at hand for."""
 
@@ -172,14 +175,16 @@ def heard_bank(found: Sources, count: int, seed: int, encoder: SoundEncoder, lay
 
     def piece(number: int) -> Bank:
         """Kept by itself, so that what was interrupted goes on."""
-        return cached("heard-streams", [*key, number], lambda: gather([_heard(found, number, seed, encoder, layers)]))
+        dry = number >= (1 - DRY) * count
+        all_of = [*key, number, *(("dry",) if dry else ())]
+        return cached("heard-streams", all_of, lambda: gather([_heard(found, number, seed, encoder, layers, dry=dry)]))
 
     return joined([piece(number) for number in progress(range(count), "sound by itself", count)])
 
 
-def _heard(found: Sources, number: int, seed: int, encoder: SoundEncoder, layers: VoiceEncoder) -> tuple[Track, Tokens]:
+def _heard(found: Sources, number: int, seed: int, encoder: SoundEncoder, layers: VoiceEncoder, *, dry: bool) -> tuple[Track, Tokens]:
     rng = np.random.default_rng([seed, 7, number])
-    drawn = heard_only(found, HEARD_S, rng, load, speaking())
+    drawn = heard_only(found, HEARD_S, rng, load, speaking(), dry=dry)
     samples = mixed(drawn)
     if rng.random() < MICROPHONE:
         samples = microphone(samples, rng)
