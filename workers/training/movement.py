@@ -13,7 +13,8 @@ import numpy.typing as npt
 from monitor.anomaly import sigmoid
 from monitor.config import Config
 from monitor.heads import Head
-from monitor.moving import CLASSES, FEWEST, KIND, NONE, measured, pooled
+from monitor.motion import CELLS
+from monitor.moving import CLASSES, FEWEST, KIND, NONE, Floats, measured, pooled
 from workers.composing import fitting, prepare
 from workers.composing.perceive import windows
 from workers.composing.sources import Split, sources
@@ -24,7 +25,8 @@ from workers.training.figures import area_under_roc, average_precision, calibrat
 from workers.training.linear import fit_head
 from workers.training.taught import HeadCard, rounded, save
 
-DECAY: Final = 0.01
+DECAY: Final = 0.1
+"""With the mirrored windows, what a split's few scenes teach is of more use in another's than with a tenth of it, in both directions."""
 LIMITS: Final = (
     "Learned from surveillance clips of two seconds, played forward and back. What moves as fights do is taken for one: sport, dancing.",
     "Cuts from one scene to another, which a camera does not have, are in what taught it.",
@@ -43,7 +45,7 @@ class Known(NamedTuple):
 def train_moving(data: Path, out: Path) -> dict[str, float]:
     """Compose, perceive, teach, calibrate and write; figures are of the val split."""
     settings = Config()
-    taught = _windows(data, Split.TRAIN, settings)
+    taught = _windows(data, Split.TRAIN, settings, mirror=True)
     head = fit_head(taught.features, [KIND if on else NONE for on in taught.on], DECAY, classes=CLASSES)
     held = _windows(data, Split.VAL, settings)
     odds = head.log_odds(held.features, KIND)
@@ -58,22 +60,30 @@ def train_moving(data: Path, out: Path) -> dict[str, float]:
     return figures
 
 
-def _windows(data: Path, split: Split, settings: Config) -> Known:
-    """Of streams of clips that may be shipped."""
+def _windows(data: Path, split: Split, settings: Config, *, mirror: bool = False) -> Known:
+    """Of streams of clips that may be shipped; each also as in a mirror, if that is asked for: a fight is one from either side."""
     ready = prepare.ready(fitting.order(data, split, shippable=True), settings)
     found = [row for truth, items in prepare.streams(ready, settings) for row in _of_stream(truth, items, settings)]
-    features, on = zip(*found, strict=True)
-    return Known(np.stack(features), np.array(on))
+    if mirror:
+        found += [(mirrored(numbers), on) for numbers, on in found]
+    return Known(np.stack([pooled(numbers) for numbers, _ in found]), np.array([on for _, on in found]))
 
 
-def _of_stream(truth: Timeline, items: Sequence[Item], settings: Config) -> Iterator[tuple[npt.NDArray[np.float64], bool]]:
+def mirrored(numbers: Floats) -> Floats:
+    """The movement [t, MOTION] of the same pictures in a mirror: the raster's columns change places."""
+    cells = np.arange(CELLS**2).reshape(CELLS, CELLS)[:, ::-1]
+    return numbers[:, [*cells.ravel(), *range(CELLS**2, numbers.shape[1])]]
+
+
+def _of_stream(truth: Timeline, items: Sequence[Item], settings: Config) -> Iterator[tuple[Floats, bool]]:
+    """The movement of each window of which it can be said whether there is a fight, and whether there is."""
     final = [window for window in windows(items, settings) if window.final]
     fights = [event for event in truth.incidents if event.kind == KIND]
     on, sure = labels(fights, [window.until for window in final], settings.fusion.window_s)
     for window, here, counts in zip(final, on.tolist(), sure.tolist(), strict=True):
         numbers = measured(window)
         if counts and len(numbers) >= FEWEST:
-            yield pooled(numbers), here
+            yield numbers, here
 
 
 def _card(data: Path, head: Head, calibration: tuple[float, float], recipe: dict[str, float], figures: dict[str, float]) -> HeadCard:

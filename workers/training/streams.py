@@ -57,7 +57,7 @@ MICROPHONE: Final = 0.5
 """Share of those that are heard through another microphone."""
 
 DRY: Final = 0.2
-"""Share of those that have no ambience: a quiet room through a gate, a sound that is played back. Between their events is nothing at all."""
+"""Share of those that have no ambience, as of a quiet room through a gate: between their events is nothing at all."""
 
 UNTAUGHT: Final = frozenset({"gun_shot", "siren", "scream", "glass_break"})
 """Kinds that no recording with a licence for weights was at hand for."""
