@@ -31,10 +31,11 @@ observe: setup ## The demo live, with Prometheus and Alertmanager beside it, unt
 
 test: setup ## Every test, with coverage
 	@.venv/bin/python tests/needs.py
-	@.venv/bin/pytest tests/unit tests/integration tests/e2e --cov --cov-report=term --durations=15
+	@.venv/bin/pytest tests/unit -n auto --cov --cov-report=
+	@.venv/bin/pytest tests/integration tests/e2e --cov --cov-append --cov-report=term --durations=15
 
 unit: setup ## The quick tests
-	@.venv/bin/pytest tests/unit -q
+	@.venv/bin/pytest tests/unit -q -n auto
 
 integration: setup ## The tests with real parts
 	@.venv/bin/pytest tests/integration tests/e2e -q
