@@ -7,8 +7,9 @@ T texts, O people and things, K kinds, M numbers of motion.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
 
@@ -25,6 +26,7 @@ from monitor.models import Located, device, locate
 
 Floats = npt.NDArray[np.float32]
 Here = npt.NDArray[np.bool_]
+Unpack: TypeAlias = Callable[[bytes], Floats]
 
 Kind: TypeAlias = Literal["attention", "bottleneck", "concat", "late"]
 """How the modalities meet (`monitor.fusionnet`)."""
@@ -251,29 +253,32 @@ def _judgements(kinds: Sequence[str], probabilities: list[float], parts: dict[Mo
 
 def collate(windows: Sequence[Window], cfg: FusionConfig) -> Inputs:
     """Windows as padded arrays; of too many tokens the newest are kept, and none that begins after its window's end."""
+    numbers_of = cache(floats)  # the variants by which a window is explained hold the same tokens again and again
     pictures = [_seen(window.pictures, window.until, LIMITS[Modality.PICTURE]) for window in windows]
     sounds = [_seen(window.sounds, window.until, LIMITS[Modality.SOUND]) for window in windows]
     texts = [_seen(window.texts, window.until, LIMITS[Modality.TEXT]) for window in windows]
     ends = [window.until for window in windows]
-    seen = _tokens(pictures, ends, cfg.picture)
+    seen = _tokens(pictures, ends, cfg.picture, numbers_of)
     motion = np.full((*seen[1].shape, cfg.moves), np.nan, np.float32)
     for row, items in enumerate(pictures):
         for column, item in enumerate(items):
-            numbers = floats(item.motion)[: cfg.moves]
+            numbers = numbers_of(item.motion)[: cfg.moves]
             motion[row, column, : len(numbers)] = numbers
     things = _things(pictures, ends) if cfg.things else ()
-    return Inputs(*seen, motion, *_heard(sounds, ends, cfg), *_tokens(texts, ends, cfg.text), *things)
+    return Inputs(*seen, motion, *_heard(sounds, ends, cfg, numbers_of), *_tokens(texts, ends, cfg.text, numbers_of), *things)
 
 
-def _heard(sounds: Sequence[Sequence[Embedding]], ends: Sequence[float], cfg: FusionConfig) -> tuple[Floats, Floats, Here]:
+def _heard(
+    sounds: Sequence[Sequence[Embedding]], ends: Sequence[float], cfg: FusionConfig, numbers_of: Unpack
+) -> tuple[Floats, Floats, Here]:
     """Sounds as tokens, each with what its layers hear behind it, if that is read."""
-    values, ages, here = _tokens(sounds, ends, cfg.sound)
+    values, ages, here = _tokens(sounds, ends, cfg.sound, numbers_of)
     if not cfg.all_layers:
         return values, ages, here
     layers = np.full((*ages.shape, cfg.all_layers), np.nan, np.float32)
     for row, items in enumerate(sounds):
         for column, item in enumerate(items):
-            numbers = floats(item.grid)[: cfg.all_layers]  # what is newer than the weights stands behind
+            numbers = numbers_of(item.grid)[: cfg.all_layers]  # what is newer than the weights stands behind
             if len(numbers) == cfg.all_layers:
                 layers[row, column] = numbers
     return np.concatenate([values, layers], axis=2), ages, here
@@ -298,7 +303,7 @@ def _seen(items: Sequence[Embedding], until: float, limit: int) -> list[Embeddin
     return [item for item in items if item.at < until][-limit:]
 
 
-def _tokens(rows: Sequence[Sequence[Embedding]], ends: Sequence[float], features: int) -> tuple[Floats, Floats, Here]:
+def _tokens(rows: Sequence[Sequence[Embedding]], ends: Sequence[float], features: int, numbers_of: Unpack) -> tuple[Floats, Floats, Here]:
     """Embeddings by window -> values, ages and what is here."""
     longest = max(1, *map(len, rows))
     values = np.zeros((len(rows), longest, features), np.float32)
@@ -306,7 +311,7 @@ def _tokens(rows: Sequence[Sequence[Embedding]], ends: Sequence[float], features
     here = np.zeros((len(rows), longest), np.bool_)
     for row, (items, end) in enumerate(zip(rows, ends, strict=True)):
         for column, item in enumerate(items):
-            values[row, column], ages[row, column], here[row, column] = floats(item.vector), end - item.at, True
+            values[row, column], ages[row, column], here[row, column] = numbers_of(item.vector), end - item.at, True
     return values, ages, here
 
 

@@ -8,7 +8,7 @@ kinds'; one slope and one offset for all (Platt 1999) make a probability of them
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
@@ -52,7 +52,10 @@ ALL: Final = "all"
 """The calibration that all kinds share."""
 
 
+KNOWN: Final = 4096
+"""So many sounds' logits are remembered: the last seconds of some hundred cameras."""
 Floats = npt.NDArray[np.float32]
+Logits = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class Heard:
     calibration: tuple[float, ...]
     """Slope and offset of the log odds."""
     name: str
+    _known: dict[bytes, Logits] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def load(cls, model: str = "heard-default") -> Heard:
@@ -76,20 +80,36 @@ class Heard:
         found = np.zeros((len(windows), len(KINDS)), np.float32)
         slope, offset = self.calibration
         for row, window in enumerate(windows):
-            if sounds := [floats(item.vector) for item in window.sounds if item.at < window.until]:
-                odds = log_odds(self.head, np.stack(sounds)).max(0)
-                found[row] = sigmoid(slope * odds + offset)
+            if len(said := self._said(window)):
+                found[row] = sigmoid(slope * of_kinds(self.head, said).max(0) + offset)
         return found
 
     def speaks(self, window: Window) -> bool:
         """Whether in some second of a window speech or shouting is more probable than not."""
-        sounds = [floats(item.vector) for item in window.sounds if item.at < window.until]
         columns = [self.head.classes.index(name) for name in SPEECH]
-        return bool(sounds) and float(self.head.logits(np.stack(sounds))[:, columns].max()) > 0
+        said = self._said(window)[:, columns]
+        return bool(said.size) and float(said.max()) > 0
+
+    def _said(self, window: Window) -> Logits:
+        """Of each sound in a window the logits of all sounds that are told apart [n, classes]."""
+        found = [self._logits(item.vector) for item in window.sounds if item.at < window.until]
+        return np.stack(found) if found else np.zeros((0, len(self.head.classes)))
+
+    def _logits(self, vector: bytes) -> Logits:
+        """Those of one sound, which the camera's next windows hold too, and all the variants by which one is explained."""
+        if vector not in self._known:
+            if len(self._known) >= KNOWN:
+                self._known.pop(next(iter(self._known)))
+            self._known[vector] = self.head.logits(floats(vector)[None])[0]
+        return self._known[vector]
 
 
-def log_odds(head: Head, vectors: Floats) -> npt.NDArray[np.float64]:
-    """Vectors [n, 1024] to log odds [n, kinds]: of each kind the highest of its sounds'."""
-    said = head.logits(vectors)
+def log_odds(head: Head, vectors: Floats) -> Logits:
+    """Vectors [n, 1024] to log odds [n, kinds]."""
+    return of_kinds(head, head.logits(vectors))
+
+
+def of_kinds(head: Head, said: Logits) -> Logits:
+    """Logits of sounds [n, classes] to log odds [n, kinds]: of each kind the highest of its sounds'."""
     columns = [[head.classes.index(name) for name in names] for names in SOUNDS.values()]
     return np.stack([said[:, those].max(1) for those in columns], axis=1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -50,23 +51,30 @@ class Moving:
 
     def probabilities(self, windows: Sequence[Window]) -> Floats:
         """Of windows, how probable a fight is [n]; 0 where no movement was measured."""
-        found = np.zeros(len(windows), np.float32)
+        judge = cache(self._probability)  # many of the variants by which a window is explained move alike
+        return np.array([judge(_moves(window)) for window in windows], np.float32)
+
+    def _probability(self, moves: tuple[bytes, ...]) -> float:
+        numbers = _numbers(moves)
+        if len(numbers) < FEWEST:
+            return 0.0
+        if numbers[:, CHANGE].max() < STILL:
+            return CERTAIN
         slope, offset = self.calibration
-        for row, window in enumerate(windows):
-            numbers = measured(window)
-            if len(numbers) < FEWEST:
-                continue
-            if numbers[:, CHANGE].max() < STILL:
-                found[row] = CERTAIN
-            else:
-                found[row] = sigmoid(slope * self.head.log_odds(pooled(numbers)[None], KIND)[0] + offset)
-        return found
+        return float(sigmoid(slope * self.head.log_odds(pooled(numbers)[None], KIND)[0] + offset))
 
 
 def measured(window: Window) -> Floats:
     """The movement of a window's pictures [t, MOTION], of those of which it was measured."""
-    numbers = [floats(item.motion)[:MOTION] for item in window.pictures if item.motion and item.at < window.until]
-    return np.stack(numbers) if numbers else np.zeros((0, MOTION), np.float32)
+    return _numbers(_moves(window))
+
+
+def _moves(window: Window) -> tuple[bytes, ...]:
+    return tuple(item.motion for item in window.pictures if item.motion and item.at < window.until)
+
+
+def _numbers(moves: tuple[bytes, ...]) -> Floats:
+    return np.stack([floats(move)[:MOTION] for move in moves]) if moves else np.zeros((0, MOTION), np.float32)
 
 
 def pooled(numbers: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

@@ -48,6 +48,15 @@ def test_a_sound_that_begins_after_the_window_is_not_heard():
     assert said(like(8, "Siren"))["siren"] == 0
 
 
+def test_what_a_sound_was_told_by_is_remembered_and_not_for_ever(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("monitor.heard.KNOWN", 3)
+    ears, windows = heard(), [window(7, [], [like(7, name)]) for name in CLASSES]
+    first = ears.probabilities(windows)
+    assert len(ears._known) == 3
+    np.testing.assert_array_equal(ears.probabilities(windows), first)
+    np.testing.assert_array_equal(ears.probabilities(windows[::-1])[::-1], first)
+
+
 @dataclass
 class Network:
     """Stands in for the fusion network: someone cries, and someone fights."""
