@@ -22,7 +22,7 @@ SLICE: Final = 300
 """Of more cameras, a slice is simulated: as many machines, partitions and processes less as cameras."""
 SECONDS: Final = 300.0
 FAILS_AT: Final = 60.0
-STREAM_S: Final = 79.0
+STREAM_S: Final = 31.8
 """The length of the stream that `bench cameras` plays."""
 MOST: Final = 12
 
