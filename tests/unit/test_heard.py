@@ -1,11 +1,12 @@
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import pytest
 from moments import picture, sound, window
 
 from monitor.heads import Head
-from monitor.heard import CLASSES, KINDS, Heard
+from monitor.heard import CLASSES, KINDS, KNOWN, Heard
 from monitor.messages import Embedding, Judgement, Modality, pack
 from monitor.yamnet import BANDS, FFT, HIGHEST_HZ, LOWEST_HZ, bands
 from workers.reasons import Listening
@@ -48,11 +49,14 @@ def test_a_sound_that_begins_after_the_window_is_not_heard():
     assert said(like(8, "Siren"))["siren"] == 0
 
 
-def test_what_a_sound_was_told_by_is_remembered_and_not_for_ever(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("monitor.heard.KNOWN", 3)
-    ears, windows = heard(), [window(7, [], [like(7, name)]) for name in CLASSES]
+def test_what_a_sound_was_told_by_is_remembered_and_not_for_ever():
+    ears = heard()
+    vectors = np.zeros((KNOWN + 3, 1024), np.float32)
+    vectors[:, -2:] = np.stack(divmod(np.arange(KNOWN + 3), 100), axis=1)  # every sound is another one
+    vectors[:, : len(CLASSES)] = np.random.default_rng(0).normal(0, 4, (KNOWN + 3, len(CLASSES)))
+    windows = [window(7, [], [msgspec.structs.replace(sound(7), vector=pack(vector))]) for vector in vectors]
     first = ears.probabilities(windows)
-    assert len(ears._known) == 3
+    assert len(ears._known) == KNOWN
     np.testing.assert_array_equal(ears.probabilities(windows), first)
     np.testing.assert_array_equal(ears.probabilities(windows[::-1])[::-1], first)
 

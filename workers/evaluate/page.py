@@ -151,8 +151,8 @@ measured here, which makes these development figures, better than those of a pla
   recordings of all kinds taught, show what more data gives. Three streams (`--set small`) are too few to say anything.
 - **Retrieval**: ConSE knows things and scenes; it does not know postures: people who lie are not told from others.
 - **Budget**: weeks are simulated out of real scores of sounds, some of which are no ordinary ones. One alarm a week, shared by the kinds,
-  is a level that a week of scores has hardly ever reached: it is passed twice as often as is wanted. How much of the scores is the
-  tail was chosen on other simulated cameras, made of the same recordings.
+  is a level that a week of scores has hardly ever reached: it is passed more than twice as often as is wanted. How much of the scores is
+  the tail was chosen on other simulated cameras, made of the same recordings.
 - **Ways to fuse**: four networks that are taught alike and thrown away, judged on three streams: their order may be chance.
 """
 

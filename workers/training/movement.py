@@ -56,7 +56,8 @@ def train_moving(data: Path, out: Path) -> dict[str, float]:
         "val_ece": calibration_error(held.on, sigmoid(slope * odds + offset)),
         "val_share": float(held.on.mean()),
     }
-    save(head, out, _card(data, head, (slope, offset), {"windows": len(taught.on), "streams": fitting.STREAMS, "decay": DECAY}, figures))
+    recipe = {"windows": len(taught.on), "mirrored": 0.5, "streams": fitting.STREAMS, "decay": DECAY}
+    save(head, out, _card(data, head, (slope, offset), recipe, figures))
     return figures
 
 
