@@ -53,11 +53,13 @@ format: setup ## Put the code into shape
 schema: setup ## Write the JSON Schemas of what other programs read
 	@.venv/bin/scenewatch schema docs/schema
 
-figures: setup ## Measure everything that the documents quote (about two hours)
+figures: setup ## Measure everything that the documents quote (about three hours)
 	@for name in stages more cameras bus scrape; do .venv/bin/scenewatch bench $$name --json docs/figures/$$name.json || exit 1; done
-	@for name in speech fusion normality fights sounds tone intent retrieval reasons budget incidents; do .venv/bin/scenewatch eval $$name --json docs/figures/$$name.json || exit 1; done
+	@.venv/bin/scenewatch train --set research
+	@for name in speech fusion fusion-kinds normality fights sounds tone intent retrieval reasons budget incidents incidents-research; do .venv/bin/scenewatch eval $$name --json docs/figures/$$name.json || exit 1; done
+	@.venv/bin/python -m workers.evaluate.page
 	@.venv/bin/scenewatch bench sizing --page docs/sizing.md --json docs/figures/sizing.json
-	@.venv/bin/python -m workers.quote README.md docs/kafka.md
+	@.venv/bin/python -m workers.quote README.md docs/*.md
 
 kafka: ## A Kafka on loopback, without Docker: NODES=3, PORT=9092, DATA=folder to keep its records
 	@$(PYTHON) deploy/kafka-local/local_kafka.py --nodes $(or $(NODES),1) --port $(or $(PORT),9092) $(if $(DATA),--data '$(DATA)')
