@@ -1,11 +1,11 @@
 """From an alarm budget to thresholds: each camera's, by kind, from the tail of its own scores.
 
 A minute counts by the highest threshold at which it would have raised an incident: the lowest logit of so many windows in a row as the
-rule wants, at its highest. Over the minutes of two weeks a generalised Pareto tail is fitted (SPOT: Siffer et al. 2017), which says
-what level is exceeded as often as is wanted; minutes in a row count once, by the extremal index. Thresholds change on the hour
-of event time and follow from the past alone, so a recording gives the same alerts whenever it is read. An incident counts as one minute
-that is as high as such minutes are on average, however high it was, and its next quarter of an hour does not count at all: it can't
-hide its successors. What lasts longer is ordinary.
+rule wants, at its highest. Over the minutes of two weeks a generalised Pareto tail is fitted (SPOT: Siffer et al. 2017), and the level is
+taken that is expected to be exceeded as often as is wanted, whatever the tail may really be; minutes in a row count once, by the extremal
+index. Thresholds change on the hour of event time and follow from the past alone, so a recording gives the same alerts whenever it is
+read. An incident counts as one minute that is as high as such minutes are on average, however high it was, and its next quarter of an
+hour does not count at all: it can't hide its successors. What lasts longer is ordinary.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 
 from monitor.config import Alerts, Rule
 from monitor.errors import MessageError
-from monitor.extremes import Pareto, extremal_index, fit
+from monitor.extremes import extremal_index, fit, predicted
 from monitor.feedback import Feedback, Verdict
 from monitor.messages import Learned
 
@@ -152,11 +152,9 @@ class Peaks:
         share = min(max(SHARE, PEAKS / len(values), BEYOND * rate), 0.5)
         tail = fit(values, share)
         clusters = extremal_index(series, tail.begin)
-        height = min(tail.level(min(rate / clusters, share)), LIMIT)
-        self._remember(since, height, tail, clusters)
-
-    def _remember(self, since: float, height: float, tail: Pareto, clusters: float) -> None:
-        expected = tail.share_above(height) * clusters * DAY
+        likely = predicted(tail)
+        height = min(likely.level(min(rate / clusters, share)), LIMIT)
+        expected = likely.share_above(height) * clusters * DAY
         self.thresholds = [*self.thresholds, Threshold(since, height, expected, tail.mean_excess(height))][-HISTORY:]
 
     def heed(self, begin: int, end: int, verdict: Verdict) -> None:

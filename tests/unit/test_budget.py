@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from monitor.budget import BLOCK_S, DAY, KEPT, Budgets, Peaks, chance, logit
 from monitor.config import Alerts, Rule
 from monitor.errors import ConfigError, MessageError
-from monitor.extremes import extremal_index, fit
+from monitor.extremes import Pareto, extremal_index, fit, predicted
 from monitor.feedback import Feedback, Verdict, examples, from_lines, to_line
 from monitor.messages import Learned
 
@@ -38,6 +38,25 @@ def test_an_exponential_tail_is_found() -> None:
     tail = fit(values, 0.05)
     assert tail.level(1e-4) == pytest.approx(2 * math.log(1e4), rel=0.1)
     assert tail.share_above(tail.level(1e-3)) == pytest.approx(1e-3)
+
+
+def test_a_level_far_beyond_what_was_seen_is_exceeded_as_often_as_predicted() -> None:
+    rng, share, plain, cautious = np.random.default_rng(2), 1e-5, [], []
+    for _ in range(100):
+        tail = fit(rng.exponential(1.0, 3000), 0.03)
+        plain.append(math.exp(-tail.level(share)) / share)
+        cautious.append(math.exp(-predicted(tail).level(share)) / share)
+    assert np.mean(plain) > 1.5  # of some draws it is far too low, and those count
+    assert 0.5 < np.mean(cautious) < 1.3
+
+
+@given(st.floats(-0.5, 0.5), st.floats(0.05, 10), st.integers(2, 1000), st.floats(1e-7, 0.03))
+def test_what_is_predicted_of_a_level_is_what_it_was_found_for(shape: float, scale: float, peaks: int, share: float) -> None:
+    likely = predicted(Pareto(1.0, scale, shape, 0.03, peaks))
+    level = likely.level(share)
+    assert level >= 1.0
+    assert likely.share_above(level) <= share * (1 + 1e-9)
+    assert likely.share_above(level - 2e-3) >= share * (1 - 1e-9)
 
 
 def test_neighbours_are_one_cluster() -> None:
