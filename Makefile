@@ -6,7 +6,7 @@ export HF_HUB_OFFLINE = 1
 export SCENEWATCH_DATA ?= ../shared/data
 export UV_HTTP_TIMEOUT ?= 180
 
-.PHONY: help setup demo observe test unit integration lint format schema figures kafka chaos clean
+.PHONY: help setup demo observe test coverage unit integration lint format schema figures kafka chaos clean
 
 help: ## What can be done here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,10 +29,15 @@ demo: setup ## Watch a camera become alerts: a scene of our own, or VIDEO=file
 observe: setup ## The demo live, with Prometheus and Alertmanager beside it, until Ctrl-C (apt-get install prometheus prometheus-alertmanager)
 	@.venv/bin/scenewatch observe
 
-test: setup ## Every test, with coverage
+test: setup ## Every test
+	@.venv/bin/python tests/needs.py
+	@.venv/bin/pytest tests/unit -n auto
+	@.venv/bin/pytest tests/integration tests/e2e --durations=15
+
+coverage: setup ## Every test, and which lines they reach
 	@.venv/bin/python tests/needs.py
 	@.venv/bin/pytest tests/unit -n auto --cov --cov-report=
-	@.venv/bin/pytest tests/integration tests/e2e --cov --cov-append --cov-report=term --durations=15
+	@.venv/bin/pytest tests/integration tests/e2e --cov --cov-append --cov-report=term
 
 unit: setup ## The quick tests
 	@.venv/bin/pytest tests/unit -q -n auto
