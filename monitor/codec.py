@@ -104,12 +104,12 @@ def check(topic: Topic, message: Message) -> None:
 def payload_bytes(message: Message) -> int:
     """Size of what makes a message large, in bytes; the rest of it is small."""
     if isinstance(message, Frame):
-        return len(message.jpeg) + len(message.motion)
+        return len(message.jpeg) + len(message.motion) + len(message.closeup)
     if isinstance(message, Sound):
         return len(message.pcm)
     if isinstance(message, Embedding):
         looks = sum(len(thing.look) for thing in message.things or ())
-        return len(message.vector) + len(message.grid) + len(message.motion) + looks
+        return len(message.vector) + len(message.grid) + len(message.motion) + len(message.closeup) + looks
     if isinstance(message, Learned):
         return len(message.data)
     return 0
@@ -151,11 +151,12 @@ def _time_fault(message: Stamped) -> str:
 def _content_fault(message: Message) -> str:  # noqa: PLR0911 - one line a class
     match message:
         case Frame():
-            return "" if message.jpeg and _are_halves(message.motion) else "has no picture, or broken motion"
+            fine = message.jpeg and all(map(_are_halves, (message.motion, message.closeup)))
+            return "" if fine else "has no picture, or broken motion"
         case Sound():
             return "" if message.pcm and len(message.pcm) % 2 == 0 else "has no whole samples"
         case Embedding():
-            fine = message.vector and all(map(_are_halves, (message.vector, message.grid, message.motion)))
+            fine = message.vector and all(map(_are_halves, (message.vector, message.grid, message.motion, message.closeup)))
             if not fine:
                 return "has a vector that is empty, cut or not finite"
             return _thing_fault(message.things or ()) or _inner_fault(message.transcript)

@@ -305,6 +305,7 @@ def embedding(
         vector=pack(vector),
         grid=b"" if grid is None else pack(grid),
         motion=message.motion if isinstance(message, Frame) else b"",
+        closeup=message.closeup if isinstance(message, Frame) else b"",
         things=things,
         source=record.ref,
         transcript=message if isinstance(message, Transcript) else None,

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.align import Window
+from monitor.closeup import PLACE
 from monitor.language import TextEncoder
 from monitor.messages import Embedding, Judgement, Modality, Reasons, Ref, Score, Share, Word, floats, pack
 from monitor.motion import CELLS
@@ -290,7 +291,15 @@ def _stilled(item: Embedding, cells: npt.NDArray[np.bool_]) -> Embedding:
         return item
     motion = floats(item.motion).copy()
     motion[: CELLS * CELLS][cells] = 0.0
-    return msgspec.structs.replace(item, motion=pack(motion))
+    across, down = _closest(item)
+    closeup = b"" if cells[down * CELLS + across] else item.closeup
+    return msgspec.structs.replace(item, motion=pack(motion), closeup=closeup)
+
+
+def _closest(item: Embedding) -> tuple[int, int]:
+    """Column and row of the cell in which the middle of the liveliest part lies."""
+    x, y = floats(item.closeup)[-PLACE:] if item.closeup else (0.0, 0.0)
+    return min(int(x * CELLS), CELLS - 1), min(int(y * CELLS), CELLS - 1)
 
 
 def _asks(judgement: Judgement, made: Score) -> bool:

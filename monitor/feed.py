@@ -14,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from av.video.frame import VideoFrame
 
+from monitor import closeup
 from monitor.clock import Grid
+from monitor.closeup import Closeup
 from monitor.config import Camera, Capture
 from monitor.flowing import Flowing
 from monitor.health import Health, look
@@ -59,6 +61,7 @@ class Feed:
         self._grid = Grid(camera.fps)
         self._cutter = Cutter()
         self._motion = Motion()
+        self._closeup = Closeup()
         self._flowing = Flowing() if settings.flow else None
         self._shrink = Shrinker(camera.width)
         self._health = Health(settings.unhealthy_s, has_sound=False)
@@ -79,6 +82,7 @@ class Feed:
         self.expect(self._present)
         self._aspect = aspect
         self._motion = Motion()
+        self._closeup = Closeup()
         self._flowing = Flowing() if self._settings.flow else None
         self._health.reopen(has_sound=Modality.SOUND in self.modalities)
         self._grid.skip_to(at)
@@ -96,10 +100,12 @@ class Feed:
             check_size(frame.width, frame.height)
             self._size = (frame.width, frame.height)
             self._motion = Motion()
+            self._closeup = Closeup()
             self._flowing = Flowing() if self._settings.flow else None
         if frame.key_frame or self._motion.wants(at):
             grid = luma(frame)
             self._motion.push(at, grid)
+            self._closeup.push(at, luma(frame, closeup.ROWS, closeup.COLUMNS))
             if self._flowing:
                 self._flowing.push(at, frame)
             self._health.decoded(at, grid, key=frame.key_frame)
@@ -186,6 +192,7 @@ class Feed:
             width=small.shape[1],
             height=small.shape[0],
             motion=self._moved(),
+            closeup=self._closeup.take(),
         )
 
     def _moved(self) -> bytes:

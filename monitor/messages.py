@@ -78,6 +78,8 @@ class Frame(Stamped, frozen=True, kw_only=True, gc=False, tag="frame"):
     motion: bytes = b""
     """float16 [MOTION]: how the picture moved since the last sample, measured on the frames in between; with `capture.flow`
     [MOTION + FLOW]: what dense flow says of it comes behind (`monitor.flowfield`)."""
+    closeup: bytes = b""
+    """float16 [CLOSEUP]: how the liveliest part of it moved in the same time (`monitor.closeup`)."""
 
 
 class Sound(Stamped, frozen=True, kw_only=True, gc=False, tag="sound"):
@@ -193,6 +195,8 @@ class Embedding(Stamped, frozen=True, kw_only=True, gc=False, tag="embedding"):
     layers, their mean and deviation over time, which the tone of voices is known by; empty where that is off."""
     motion: bytes = b""
     """Pictures only: the frame's own `motion`."""
+    closeup: bytes = b""
+    """Pictures only: the frame's own `closeup`."""
     joint: bytes = b""
     """Pictures only, where `models.picture_text` is set: float16 [its width], the place in the joint space of pictures and texts."""
     things: tuple[Sighting, ...] | None = None

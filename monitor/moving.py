@@ -1,7 +1,8 @@
 """Whether people fight, by what a window's movement is like: a linear head on its distribution over the pictures.
 
-Mean, deviation and quartiles of each of `monitor.motion`'s numbers say how fast, how unsteady and where; which second was when does
-not matter. Of so few clips a linear model learns more than attention over the same pictures does.
+Mean, deviation and quartiles of each of the numbers of `monitor.motion` and `monitor.closeup` say how fast, how unsteady and where, in
+the picture and in its liveliest part; which second was when does not matter. Of so few clips a linear model learns more than attention
+over the same pictures does.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy.typing as npt
 
 from monitor.align import Window
 from monitor.anomaly import CERTAIN, sigmoid
+from monitor.closeup import CLOSEUP, PLACE
 from monitor.heads import Head, load
 from monitor.messages import floats
 from monitor.models import locate
@@ -27,6 +29,8 @@ CLASSES: Final = (KIND, NONE)
 QUANTILES: Final = (0.25, 0.5, 0.75, 0.9)
 CHANGE: Final = 17
 """The picture's largest change since the one before; below STILL in all of them, nobody moves, let alone fights."""
+MOVES: Final = MOTION + CLOSEUP - PLACE
+"""Numbers of a picture's movement that are read; where the liveliest part is, is not."""
 FEWEST: Final = 2
 """Pictures with their movement, below which nothing is said."""
 
@@ -54,7 +58,7 @@ class Moving:
         judge = cache(self._probability)  # many of the variants by which a window is explained move alike
         return np.array([judge(_moves(window)) for window in windows], np.float32)
 
-    def _probability(self, moves: tuple[bytes, ...]) -> float:
+    def _probability(self, moves: tuple[tuple[bytes, bytes], ...]) -> float:
         numbers = _numbers(moves)
         if len(numbers) < FEWEST:
             return 0.0
@@ -65,16 +69,22 @@ class Moving:
 
 
 def measured(window: Window) -> Floats:
-    """The movement of a window's pictures [t, MOTION], of those of which it was measured."""
+    """The movement of a window's pictures [t, MOVES], of those of which it was measured."""
     return _numbers(_moves(window))
 
 
-def _moves(window: Window) -> tuple[bytes, ...]:
-    return tuple(item.motion for item in window.pictures if item.motion and item.at < window.until)
+def _moves(window: Window) -> tuple[tuple[bytes, bytes], ...]:
+    return tuple((item.motion, item.closeup) for item in window.pictures if item.motion and item.at < window.until)
 
 
-def _numbers(moves: tuple[bytes, ...]) -> Floats:
-    return np.stack([floats(move)[:MOTION] for move in moves]) if moves else np.zeros((0, MOTION), np.float32)
+def _numbers(moves: tuple[tuple[bytes, bytes], ...]) -> Floats:
+    """What was not measured closely counts as still there."""
+    out = np.zeros((len(moves), MOVES), np.float32)
+    for row, (whole, close) in zip(out, moves, strict=True):
+        row[:MOTION] = floats(whole)[:MOTION]
+        if close:
+            row[MOTION:] = floats(close)[: CLOSEUP - PLACE]
+    return out
 
 
 def pooled(numbers: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

@@ -38,16 +38,17 @@ def check_size(width: int, height: int) -> None:
         )
 
 
-def luma(frame: VideoFrame) -> Luma:
-    """Sample a frame's luma at the middle points of a ROWS x COLUMNS raster, upright; nearest point, no averaging."""
+def luma(frame: VideoFrame, rows: int = ROWS, columns: int = COLUMNS) -> Luma:
+    """Sample a frame's luma at the middle points of a raster, upright: uint8 [rows, columns]; nearest point, no averaging."""
     turned = quarter_turns(frame)
     if not frame.format.name.startswith(_LUMA_FIRST):
-        frame = frame.reformat(width=COLUMNS, height=ROWS, format="gray", interpolation="POINT", threads=1)
+        wide, high = (rows, columns) if turned % 2 else (columns, rows)
+        frame = frame.reformat(width=wide, height=high, format="gray", interpolation="POINT", threads=1)
     plane = frame.planes[0]
     bits = frame.format.components[0].bits
     kind = "u1" if bits == BYTE else ">u2" if frame.format.name.endswith("be") else "<u2"
     values = np.frombuffer(memoryview(plane), kind)
-    points: npt.NDArray[Any] = values.take(_points(plane.height, plane.width, values.size // plane.height, turned))
+    points: npt.NDArray[Any] = values.take(_points(plane.height, plane.width, values.size // plane.height, turned, rows, columns))
     return points if bits == BYTE else (points >> (bits - BYTE)).astype(np.uint8)
 
 
@@ -57,9 +58,10 @@ def quarter_turns(frame: VideoFrame) -> int:
 
 
 @lru_cache(maxsize=64)
-def _points(height: int, width: int, stride: int, turned: int) -> npt.NDArray[np.intp]:
-    """Where the raster's points lie in a plane's buffer, intp [ROWS, COLUMNS]."""
-    rows, columns = (COLUMNS, ROWS) if turned % 2 else (ROWS, COLUMNS)
+def _points(height: int, width: int, stride: int, turned: int, rows: int, columns: int) -> npt.NDArray[np.intp]:
+    """Where the raster's points lie in a plane's buffer, intp [rows, columns]."""
+    if turned % 2:
+        rows, columns = columns, rows
     down, across = ((2 * np.arange(parts) + 1) * length // (2 * parts) for parts, length in ((rows, height), (columns, width)))
     return np.ascontiguousarray(np.rot90(down[:, None] * stride + across[None, :], turned), np.intp)
 

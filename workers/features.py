@@ -29,7 +29,7 @@ from workers.training.bank import Tokens
 
 Item = Embedding | Mark
 
-FIELDS: Final = ("vector", "grid", "motion", "joint")
+FIELDS: Final = ("vector", "grid", "motion", "closeup", "joint")
 """Of an embedding, those that are arrays."""
 INDEX: Final = "index.csv"
 COLUMNS: Final = ("path", "sha256", "features", "label", "use", "licence")

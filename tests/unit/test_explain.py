@@ -95,6 +95,21 @@ def explainer() -> Explainer:
     return Explainer(Sums(), ("first", "second"), Helps())
 
 
+class Close(Sums):
+    """A network: the first kind is known by how the liveliest part of the picture moves."""
+
+    def _first(self, each: Window) -> float:
+        return max((0.5 * float(floats(item.closeup)[0]) for item in each.pictures if item.closeup), default=0.0)
+
+
+def test_what_moves_closely_lies_where_the_middle_of_the_liveliest_part_is() -> None:
+    numbers = np.array([1.0] * 19 + [0.3, 0.4])  # second column, second row
+    close = [msgspec.structs.replace(shot(n, cell=n), closeup=pack(numbers)) for n in (5, 6)]
+    each = window(7, close, [])
+    found = reasons(Explainer(Close(), ("first", "second"), Helps())(each, judged(each, first=0.9)), "first")
+    assert found.heat[1] == (0, 1, 0, 0)
+
+
 def test_each_token_is_left_out_and_left_alone_in_one_batch() -> None:
     explain = explainer()
     each = window(3, [shot(n, cell=5 if n == 2 else None) for n in range(4)], [loud(n, 1.0 if n == 1 else 0.0) for n in range(4)])

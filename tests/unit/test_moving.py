@@ -3,13 +3,14 @@ import numpy as np
 import pytest
 from moments import picture, window
 
+from monitor.closeup import CLOSEUP
 from monitor.heads import Head
 from monitor.messages import Embedding, Judgement, Modality, pack
 from monitor.motion import MOTION
-from monitor.moving import CLASSES, KIND, QUANTILES, Moving, measured, pooled
+from monitor.moving import CLASSES, KIND, MOVES, QUANTILES, Moving, measured, pooled
 from workers.reasons import Listening
 
-NUMBERS = (2 + len(QUANTILES)) * MOTION
+NUMBERS = (2 + len(QUANTILES)) * MOVES
 
 
 def moving(number: int, change: float) -> Embedding:
@@ -41,7 +42,7 @@ def test_pooled_numbers_are_means_deviations_and_quantiles_of_roots():
     np.testing.assert_allclose(found[0], [1.0, 2 / 3])
     np.testing.assert_allclose(found[1], [np.std([0, 1, 2]), np.std([2, 2, -2])])
     np.testing.assert_allclose(found[3], [1.0, 2.0])
-    assert pooled(np.zeros((3, MOTION))).shape == (NUMBERS,)
+    assert pooled(np.zeros((3, MOVES))).shape == (NUMBERS,)
 
 
 def test_the_order_of_the_pictures_does_not_matter():
@@ -52,8 +53,15 @@ def test_the_order_of_the_pictures_does_not_matter():
 def test_one_picture_or_one_without_movement_says_nothing():
     assert judging().probabilities([window(7, [moving(7, 1.0)], [])]).tolist() == [0.0]
     unmoved = [msgspec.structs.replace(picture(number), motion=b"") for number in (6, 7)]
-    assert measured(window(7, unmoved, [])).shape == (0, MOTION)
+    assert measured(window(7, unmoved, [])).shape == (0, MOVES)
     assert judging().probabilities([window(7, [], [])]).tolist() == [0.0]
+
+
+def test_what_was_not_measured_closely_counts_as_still_there():
+    near = msgspec.structs.replace(moving(6, 1.0), closeup=pack(np.arange(CLOSEUP, dtype=np.float32)))
+    numbers = measured(window(7, [near, moving(7, 1.0)], []))
+    np.testing.assert_allclose(numbers[:, MOTION:], [np.arange(MOVES - MOTION), np.zeros(MOVES - MOTION)])
+    assert (numbers[:, :MOTION] == 1).all()
 
 
 def test_a_picture_after_the_window_is_not_seen():

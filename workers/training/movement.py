@@ -30,7 +30,7 @@ DECAY: Final = 0.1
 LIMITS: Final = (
     "Learned from surveillance clips of two seconds, played forward and back. What moves as fights do is taken for one: sport, dancing.",
     "Cuts from one scene to another, which a camera does not have, are in what taught it.",
-    "It reads a raster of 64 by 36 points: people who are small in the picture hardly count.",
+    "It reads a raster of 64 by 36 points, and the liveliest part of one of 160 by 120: where much else moves, few who fight hardly count.",
 )
 
 
@@ -71,7 +71,7 @@ def _windows(data: Path, split: Split, settings: Config, *, mirror: bool = False
 
 
 def mirrored(numbers: Floats) -> Floats:
-    """The movement [t, MOTION] of the same pictures in a mirror: the raster's columns change places."""
+    """The movement [t, MOVES] of the same pictures in a mirror: the raster's columns change places."""
     cells = np.arange(CELLS**2).reshape(CELLS, CELLS)[:, ::-1]
     return numbers[:, [*cells.ravel(), *range(CELLS**2, numbers.shape[1])]]
 
@@ -92,7 +92,7 @@ def _card(data: Path, head: Head, calibration: tuple[float, float], recipe: dict
     return HeadCard(
         name="moving-default",
         classes=head.classes,
-        encoder="monitor/motion.py",
+        encoder="monitor/motion.py, monitor/closeup.py",
         parameters=head.weight.size + head.bias.size,
         recipe=recipe,
         seed=fitting.SEEDS[Split.TRAIN],
