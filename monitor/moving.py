@@ -31,6 +31,8 @@ CHANGE: Final = 17
 """The picture's largest change since the one before; below STILL in all of them, nobody moves, let alone fights."""
 MOVES: Final = MOTION + CLOSEUP - PLACE
 """Numbers of a picture's movement that are read; where the liveliest part is, is not."""
+WHOLE: Final = (2 + len(QUANTILES)) * MOTION
+"""Of what the head reads, so much is of the whole picture."""
 FEWEST: Final = 2
 """Pictures with their movement, below which nothing is said."""
 
@@ -65,7 +67,7 @@ class Moving:
         if numbers[:, CHANGE].max() < STILL:
             return CERTAIN
         slope, offset = self.calibration
-        return float(sigmoid(slope * self.head.log_odds(pooled(numbers)[None], KIND)[0] + offset))
+        return float(sigmoid(slope * self.head.log_odds(features(numbers)[None], KIND)[0] + offset))
 
 
 def measured(window: Window) -> Floats:
@@ -85,6 +87,11 @@ def _numbers(moves: tuple[tuple[bytes, bytes], ...]) -> Floats:
         if close:
             row[MOTION:] = floats(close)[: CLOSEUP - PLACE]
     return out
+
+
+def features(numbers: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """What the head reads of a window's movement [t, MOVES]: first of the whole picture, [WHOLE] numbers, then of its liveliest part."""
+    return np.concatenate([pooled(numbers[:, :MOTION]), pooled(numbers[:, MOTION:])])
 
 
 def pooled(numbers: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

@@ -7,7 +7,7 @@ from monitor.closeup import CLOSEUP
 from monitor.heads import Head
 from monitor.messages import Embedding, Judgement, Modality, pack
 from monitor.motion import MOTION
-from monitor.moving import CLASSES, KIND, MOVES, QUANTILES, Moving, measured, pooled
+from monitor.moving import CLASSES, KIND, MOVES, QUANTILES, Moving, features, measured, pooled
 from workers.reasons import Listening
 
 NUMBERS = (2 + len(QUANTILES)) * MOVES
@@ -42,7 +42,7 @@ def test_pooled_numbers_are_means_deviations_and_quantiles_of_roots():
     np.testing.assert_allclose(found[0], [1.0, 2 / 3])
     np.testing.assert_allclose(found[1], [np.std([0, 1, 2]), np.std([2, 2, -2])])
     np.testing.assert_allclose(found[3], [1.0, 2.0])
-    assert pooled(np.zeros((3, MOVES))).shape == (NUMBERS,)
+    assert features(np.zeros((3, MOVES))).shape == (NUMBERS,)
 
 
 def test_the_order_of_the_pictures_does_not_matter():
