@@ -40,7 +40,8 @@ PICTURE: Final = (
 The list itself was drawn up after a look at these clips (flow told most), so on them the figure is a development figure.
 """
 BESIDE: Final = (
-    *(Candidate(name=f"linear_{group}", groups=(group,), make=partial(linear, 0.2)) for group in SEEN),
+    *(Candidate(name=f"linear_{group}", groups=(group,), make=partial(linear, 0.2)) for group in (*SEEN, "closeup")),
+    Candidate(name="linear_motion_closeup", groups=("motion", "closeup"), make=partial(linear, 0.2)),
     Candidate(name="reduced_place", groups=("place",), make=reduced),
     Candidate(name="trees_all", groups=SEEN, make=trees),
     Candidate(name="boosting_all", groups=SEEN, make=boosting),

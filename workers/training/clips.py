@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from monitor import config
+from monitor import closeup, config
+from monitor.closeup import CLOSEUP, PLACE
 from monitor.errors import SourceError
 from monitor.flowfield import FLOW, FlowField, statistics
 from monitor.hearing import SoundEncoder
@@ -56,9 +57,10 @@ GROUPS: Final = {
     "motion": slice(0, MOVING),
     "flow": slice(MOVING, MOVING + FLOW),
     "people": slice(MOVING + FLOW, MOVING + FLOW + INTERACTION),
+    "closeup": slice(MOVING + FLOW + INTERACTION, MOVING + FLOW + INTERACTION + CLOSEUP - PLACE),
 }
 """Columns of a clip's `motion`."""
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +163,12 @@ def watched(path: Path, networks: Networks) -> Tokens:
     flow, numbers, places, times = FlowField(), [], [], []
     moments: list[Moment] = []
     changes: list[Change] = []
+    fine: list[tuple[float, npt.NDArray[np.uint8]]] = []
     earlier = np.empty((0, 0), np.uint8), 0.0
     velocity: Floats | None = None
     for number, (at, image) in enumerate(pictures_of(path)):
         (before, then), earlier = earlier, (_grey(image), at)
+        fine.append((at, _resized(earlier[0], closeup.COLUMNS, closeup.ROWS)))
         if number:
             changes = [*changes, change(_coarse(before), _coarse(earlier[0]), at - then)][-RECENT:]
             last, velocity = velocity, flow(before, earlier[0], at - then)
@@ -173,7 +177,8 @@ def watched(path: Path, networks: Networks) -> Tokens:
             moments = [*moments, Moment(at, people_of(image, networks), velocity)][-3:]
             places.append(place_of_action(image, moments[-1]))
         if number:
-            numbers.append(np.concatenate([moved, interaction(moments)]))
+            close = closeup.measured(fine, fine[max(number - RECENT, 0)][0])[: CLOSEUP - PLACE]
+            numbers.append(np.concatenate([moved, interaction(moments), close]))
             times.append(at)
     if not numbers:
         raise SourceError(f"{path}: it has fewer than two pictures; a clip needs them to show how anything moves.")
@@ -187,7 +192,11 @@ def _grey(image: Image) -> npt.NDArray[np.uint8]:
 
 
 def _coarse(luma: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    return np.asarray(cv2.resize(luma, (COLUMNS, ROWS), interpolation=cv2.INTER_AREA), np.uint8)
+    return _resized(luma, COLUMNS, ROWS)
+
+
+def _resized(luma: npt.NDArray[np.uint8], columns: int, rows: int) -> npt.NDArray[np.uint8]:
+    return np.asarray(cv2.resize(luma, (columns, rows), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def people_of(image: Image, networks: Networks) -> tuple[Person, ...]:
