@@ -93,11 +93,13 @@ def load(
 
     With `shape` its one input is given that shape.
 
-    It has inferred once when this returns. If two threads do so for the first time together, OpenVINO 2026.4's bindings hang: one
-    holds Python's lock and waits for a table that the other is making, which waits for Python's lock. The first real inference
-    is not the slow one either.
+    Its threads run on whichever core is free: OpenVINO would tie a single one to the first core while it infers, and so each process
+    and each network of a process to the same. It has inferred once when this returns. If two threads do so for the first time together,
+    OpenVINO 2026.4's bindings hang: one holds Python's lock and waits for a table that the other is making, which waits for Python's
+    lock. The first real inference is not the slow one either.
     """
-    chosen = {"PERFORMANCE_HINT": "LATENCY", **properties, **({"INFERENCE_NUM_THREADS": threads} if threads else {})}
+    limit = {"INFERENCE_NUM_THREADS": threads} if threads else {}
+    chosen = {"PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False, **properties, **limit}
     core = openvino.Core()
     try:
         graph = core.read_model(path)

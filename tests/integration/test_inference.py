@@ -1,9 +1,13 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from monitor import inference
 
 
 def test_openvino_tells_nobody_that_it_runs(tmp_path: Path):
@@ -29,6 +33,27 @@ def test_numpys_products_take_no_core_from_the_networks_unless_they_are_to(chose
     environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"} | chosen
     said = subprocess.run([sys.executable, "-c", THREADS], env=environment, capture_output=True, text=True, check=True)
     assert said.stdout.split() == [threads]
+
+
+def test_threads_run_on_whichever_core_is_free(tmp_path: Path):
+    """OpenVINO ties one thread to the first core while it infers: three networks, or processes, would share that one."""
+    ends = inference.operations.parameter([1, 256, 256], np.float32)
+    product = inference.operations.matmul(ends, ends, transpose_a=False, transpose_b=True)
+    inference.save(inference.graph([product], [ends]), tmp_path / "model.xml")
+    request = inference.load(tmp_path / "model.xml", threads=1)
+    found, ended, here = set(), threading.Event(), f"/proc/self/task/{threading.get_native_id()}/status"
+
+    def look() -> None:
+        while not ended.is_set():
+            found.update(line for line in Path(here).read_text().splitlines() if line.startswith("Cpus_allowed_list"))
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    for _ in range(500):
+        request.infer([np.zeros((1, 256, 256), np.float32)])
+    ended.set()
+    looking.join()
+    assert len(found) == 1
 
 
 RACE = """

@@ -147,9 +147,10 @@ measured here, which makes these development figures, better than those of a pla
   their speakers did not teach. A threat in a calm synthetic voice is, by design, none. How the heads and the camera's levels count was
   chosen on val's streams, those with sounds that may not teach what is shipped among them; that what threatens is taught as distress
   was seen on test. How much the liveliest part of the picture counts for fights was chosen over all nine directions in which one or two
-  of the splits can teach for another: with so few scenes, which of them teach and which are judged matters more than any choice. Two thirds of the incidents are fights and shouts of anger: some of
-  these are told, the others hardly, and a threshold low enough for them raises the false alarms. The research weights, which
-  recordings of all kinds taught, show what more data gives. Three streams (`--set small`) are too few to say anything.
+  of the splits can teach for another: with so few scenes, which of them teach and which are judged matters more than any choice. Two
+  thirds of the incidents are fights and shouts of anger: some of these are told, the others hardly, and a threshold low enough for them
+  raises the false alarms. The research weights, which recordings of all kinds taught, show what more data gives. Three streams
+  (`--set small`) are too few to say anything.
 - **Retrieval**: ConSE knows things and scenes; it does not know postures: people who lie are not told from others.
 - **Budget**: weeks are simulated out of real scores of sounds, some of which are no ordinary ones. One alarm a week, shared by the kinds,
   is a level that a week of scores has hardly ever reached: it is passed nearly twice as often as is wanted. How much of the scores is
