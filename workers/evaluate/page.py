@@ -133,8 +133,8 @@ measured here, which makes these development figures, better than those of a pla
   learned from them, nothing looks ahead, and nothing is smoothed afterwards. To enlarge pictures as small as these less for the
   detector, at two thirds of its cost, was tried and taken back: an AUC of .954.
 - **Fights**: the candidates that the inner folds choose from were drawn up after a look at the outer ones. Poses did not help; dense flow
-  does. That sound helps lies within the bounds. A video network (I3D, taught by Kinetics-400) was tried: it helps on
-  these clips; on composed streams its gain went from none to large with the scenes, and it costs far more than all else.
+  does. Sound tells nothing of these fights. A video network (I3D, taught by Kinetics-400) was tried: it helps on these clips; on
+  composed streams it gave no more than a close look at the liveliest part of the picture, and it costs far more than all else.
 - **Tone**: what is measured of prosody, pooling, decays and how much prosody counts were chosen on these corpora. A choice inside the
   corpus that teaches would leave prosody out: .889 and .669. The shipped head knows EmoDB's anger alone, and is taught in scenes too.
 - **Sounds**: a linear head on YAMNet's vectors. AudioSet, which taught YAMNet, may hold some of the same recordings of Freesound.
