@@ -2,7 +2,7 @@
 
 Luma is taken on a raster finer than `monitor.motion`'s. What changed in the last BACK_S seconds, without the moments at which all
 of it did (a cut, a lamp), is summed up and blurred; the smallest square of SIDES that can hold half of it is where to look. What
-moves there since the last sample, on the other raster, gives CLOSEUP numbers:
+moved there since the last sample, if that is no longer ago, on the other raster, gives CLOSEUP numbers:
 
     0-15   numbers 16 to 31 of `monitor.motion`, of the square alone
     16     side of the square, of the picture's height; 1.3 is all of the picture
@@ -76,7 +76,7 @@ class Closeup:
         if self._frames and not 0 < at - self._frames[-1][0] < motion.LONGEST_S:
             self._frames.clear()
         self._frames.append((at, luma))
-        while self._frames[0][0] < min(at - BACK_S, self._sampled):
+        while self._frames[0][0] < at - BACK_S:  # also while nobody takes anything
             self._frames.popleft()
 
     def take(self) -> bytes:

@@ -65,6 +65,13 @@ def test_what_is_not_measured_is_zero():
     assert not floats(closeup.take()).any()  # the clock went back
 
 
+def test_no_more_than_a_second_is_kept_while_nobody_takes_anything():
+    closeup = Closeup()
+    for number in range(60 * HZ):
+        closeup.push(number / HZ, scene(number / HZ))
+    assert len(closeup._frames) <= HZ + 1
+
+
 def test_only_what_came_since_the_last_sample_counts():
     still, moving = [scene(0)] * HZ, [scene(n / HZ) for n in range(HZ)]
     assert seen([*moving[:6], *still[:6]], sampled=6)[0] < seen([*still[:6], *moving[:6]], sampled=6)[0]
