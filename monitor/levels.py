@@ -9,11 +9,13 @@ that begins with the camera are believed; what lasts for minutes ends its alert.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from monitor.anomaly import logit, sigmoid
+from monitor.errors import MessageError
 from monitor.messages import Judgement
 from monitor.scoring import believed
 
@@ -32,14 +34,15 @@ ORDINARY: Final = -4.0
 
 Taken = Mapping[str, float]
 """By kind: log odds that are taken off."""
+Learned = dict[str, tuple[float, int]]
+"""By kind: its level, and how many windows it was learned from."""
 
 
 @dataclass(slots=True)
 class Levels:
     """One camera's."""
 
-    _levels: dict[str, tuple[float, int]] = field(default_factory=dict)
-    """Of each kind the level, and how many windows it was learned from."""
+    _levels: Learned = field(default_factory=dict)
 
     def take(self, judged: Iterable[Judgement]) -> Taken:
         """What is taken off the next window's log odds; then learn from them. What is not heard (probability 0) teaches nothing."""
@@ -51,6 +54,16 @@ class Levels:
                 step = STEP + FIRST / (1 + windows / HALVED)
                 self._levels[one.kind] = level + step * (QUANTILE - (float(logit(one.probability)) < level)), windows + 1
         return taken
+
+    def learned(self) -> Learned:
+        """What they have become."""
+        return dict(self._levels)
+
+    def resume(self, learned: Learned) -> None:
+        """Go on from what they had become. Raises MessageError for what is none."""
+        if not all(kind in KINDS and math.isfinite(level) and windows > 0 for kind, (level, windows) in learned.items()):
+            raise MessageError(f"levels of sounds that are none: {learned}")
+        self._levels = dict(learned)
 
 
 def lowered(judged: Iterable[Judgement], taken: Taken) -> Iterator[Judgement]:

@@ -350,12 +350,12 @@ class Pressure(Message, frozen=True, kw_only=True, gc=False, tag="pressure"):
 
 
 class Learned(Message, frozen=True, kw_only=True, gc=False, tag="learned"):
-    """What a camera's normality has become: the newest of each camera is kept for whoever goes on."""
+    """What a camera's normality, or its budget, has become: the newest of each camera is kept for whoever goes on."""
 
     at: float
     """Event time up to which it was learned."""
     data: bytes
-    """See `monitor.keeping` and, on `budget`, `monitor.budget`; empty when it is to be forgotten."""
+    """See `workers.fuse.Kept` and, on `budget`, `monitor.budget`; empty when it is to be forgotten."""
 
 
 class DeadLetter(Message, frozen=True, kw_only=True, gc=False, tag="dead-letter"):

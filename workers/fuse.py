@@ -8,12 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+import msgspec
 import structlog
 
 from monitor.align import Aligner, Window
 from monitor.bus import Batch, Bus
 from monitor.errors import MessageError
 from monitor.holding import Holding
+from monitor.levels import Learned as Sounding
 from monitor.levels import Levels, Taken, lowered
 from monitor.logs import named
 from monitor.messages import Embedding, Judgement, Learned, Mark, Score, Topic
@@ -79,6 +81,13 @@ class Shadow(Protocol):
         ...
 
 
+class Kept(msgspec.Struct, frozen=True, array_like=True):
+    """What a camera has become, as the bytes of `Learned`: its normality, empty while that is nothing, and the levels of its sounds."""
+
+    usual: bytes
+    levels: Sounding
+
+
 @dataclass(slots=True)
 class Judges:
     """The network and the cameras' normalities, with what they said of the windows that are not final yet."""
@@ -105,8 +114,8 @@ class Judges:
         return made if self.shadow is None else self.shadow(asked, items, made)
 
     def forget(self, camera: str) -> None:
-        """Let go of a camera, as if it had never been there."""
-        for known in (self._usual, self._open, self._levels, self._kept, self._learned):
+        """Let go of a camera, as if it had never been there; that something of it was kept is known until that is to be forgotten, too."""
+        for known in (self._usual, self._open, self._levels, self._learned):
             known.pop(camera, None)
 
     def remember(self, learned: Learned) -> None:
@@ -127,11 +136,13 @@ class Judges:
             if self._kept.pop(made.camera, None) is not None:
                 yield Learned(camera=made.camera, at=made.until, data=b"")
             return
-        usual = self._usual.get(made.camera)
-        if made.revision == 0 and usual is not None and made.until >= self._kept.setdefault(made.camera, made.until) + KEEP_S:
+        levels = self._levels.get(made.camera)
+        if levels is not None and made.revision == 0 and made.until >= self._kept.setdefault(made.camera, made.until) + KEEP_S:
             self._kept[made.camera] = made.until
-            if data := usual.learned():
-                yield Learned(camera=made.camera, at=made.until, data=data)
+            usual = self._usual.get(made.camera)
+            kept = Kept(b"" if usual is None else usual.learned(), levels.learned())
+            if kept.usual or kept.levels:
+                yield Learned(camera=made.camera, at=made.until, data=msgspec.msgpack.encode(kept))
 
     def each(self, items: Sequence[Window | Mark], known: Iterator[Judged]) -> Iterator[Score | Mark]:
         """Judge item after item, with what the network says of the windows that were asked about."""
@@ -149,19 +160,23 @@ class Judges:
             self._usual[window.camera] = self._new(window.camera)
         usual = self._usual[window.camera]
         unusual, learning = ((), False) if usual is None else usual.judge(window)
-        taken = self._levels.setdefault(window.camera, Levels()).take(fused)
+        taken = self._levels[window.camera].take(fused)
         made = score(window, tuple(lowered(fused, taken)), unusual, learning=learning, models=(self.network.name,))
         if not window.final:
             self._open.setdefault(window.camera, {})[window.until] = made, taken
         return made
 
     def _new(self, camera: str) -> Usual | None:
-        """A camera's normality, with what another has learned of it."""
+        """A camera's normality, with what another has learned of it; the levels of its sounds, too."""
         usual, learned = self.normality(), self._learned.pop(camera, b"")
-        if usual is not None and learned:
+        self._levels[camera] = Levels()
+        if learned:
             try:
-                usual.resume(learned)
-            except MessageError as error:
+                kept = msgspec.msgpack.decode(learned, type=Kept)
+                self._levels[camera].resume(kept.levels)
+                if usual is not None and kept.usual:
+                    usual.resume(kept.usual)
+            except (msgspec.MsgspecError, MessageError) as error:
                 log.warning("what is usual for a camera is learned anew", camera=camera, error=str(error))
         return usual
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 import pytest
 
 from monitor.align import Window
 from monitor.anomaly import Anomaly
 from monitor.explain import Explainer
-from monitor.messages import Judgement, Mark, Modality, Score
+from monitor.messages import Judgement, Learned, Mark, Modality, Score
 from workers.fuse import Judged, Judges
 from workers.reasons import Reasoned
 
@@ -110,6 +111,41 @@ def test_without_normality_nothing_is_learning() -> None:
     assert isinstance(score, Score)
     assert judged(score) == {"fight": 0}
     assert not score.learning
+
+
+class Street:
+    """A network that half takes a street band for crying."""
+
+    name = "fusion-1"
+
+    def __call__(self, windows: Sequence[Window], /) -> list[Judged]:
+        return [(Judgement(kind="crying", probability=0.4),) for _ in windows]
+
+
+def test_a_successor_knows_what_a_camera_sounds_like() -> None:
+    first, second = Judges(Street(), lambda: None), Judges(Street(), lambda: None)
+    scores = first([window(4 + index / 2) for index in range(200)])
+    (kept,) = first.to_keep(scores)
+    second.remember(kept)
+    (goes_on,), (anew,) = second([window(200)]), Judges(Street(), lambda: None)([window(200)])
+    assert judged(anew)["crying"] == pytest.approx(0.4)
+    assert judged(goes_on)["crying"] == pytest.approx(judged(scores[-1])["crying"], abs=0.01)
+    assert judged(goes_on)["crying"] < 0.05
+
+
+def test_what_a_camera_became_is_forgotten_with_it() -> None:
+    judges = Judges(Street(), lambda: None)
+    for items in ([window(4 + index / 2) for index in range(200)], [window(104), end()]):
+        kept = judges.to_keep(judges(items))
+    assert [(learned.camera, learned.data) for learned in kept] == [("hall", b"")]
+
+
+@pytest.mark.parametrize("data", [b"no bytes of ours", msgspec.msgpack.encode((b"", {"crying": (float("nan"), 3)}))])
+def test_what_is_no_memory_is_learned_anew(data: bytes) -> None:
+    judges = Judges(Street(), lambda: None)
+    judges.remember(Learned(camera="hall", at=9, data=data))
+    (score,) = judges([window(200)])
+    assert judged(score)["crying"] == pytest.approx(0.4)
 
 
 def test_a_batch_of_all_cameras_is_one_pass() -> None:
