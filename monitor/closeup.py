@@ -29,8 +29,8 @@ from monitor.motion import change, summary
 
 CLOSEUP: Final = 21
 """Width of `Frame.closeup`."""
-PLACE: Final = 2
-"""The last numbers say where, not how."""
+HOW: Final = 19
+"""So many of them say how it moves; the others, where that is."""
 ROWS: Final = 120
 COLUMNS: Final = 160
 BACK_S: Final = 1.0
@@ -95,11 +95,11 @@ def measured(frames: list[tuple[float, Fine]], since: float) -> Floats:
         return out
     where = liveliest(changes(np.stack(recent)))
     rows, columns = slice(where.top, where.top + where.rows), slice(where.left, where.left + where.columns)
-    close = [(at, _scaled(luma[rows, columns])) for at, luma in frames if at >= since]
+    close = [(at, motion.scaled(luma[rows, columns])) for at, luma in frames if at >= since]
     moved = [change(before, after, then - at) for (at, before), (then, after) in pairwise(close)]
     out[:16] = summary(moved, close[-1][1])[16:]
-    out[16:19] = where.side, where.held, math.log1p(where.total)
-    out[19:] = (where.left + where.columns / 2) / COLUMNS, (where.top + where.rows / 2) / ROWS
+    out[16:HOW] = where.side, where.held, math.log1p(where.total)
+    out[HOW:] = (where.left + where.columns / 2) / COLUMNS, (where.top + where.rows / 2) / ROWS
     return out
 
 
@@ -125,8 +125,3 @@ def liveliest(sizes: Floats) -> Square:
         if held[top, left] >= HELD * total:
             return Square(top, left, size, size, side, float(held[top, left]) / total, total)
     return Square(0, 0, ROWS, COLUMNS, WHOLE, 1.0, total)
-
-
-def _scaled(part: Fine) -> motion.Luma:
-    """A part of the raster on that of `monitor.motion`."""
-    return np.asarray(cv2.resize(part, (motion.COLUMNS, motion.ROWS), interpolation=cv2.INTER_AREA), np.uint8)

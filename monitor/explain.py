@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.align import Window
-from monitor.closeup import PLACE
+from monitor.closeup import HOW
 from monitor.language import TextEncoder
 from monitor.messages import Embedding, Judgement, Modality, Reasons, Ref, Score, Share, Word, floats, pack
 from monitor.motion import CELLS
@@ -298,7 +298,7 @@ def _stilled(item: Embedding, cells: npt.NDArray[np.bool_]) -> Embedding:
 
 def _closest(item: Embedding) -> tuple[int, int]:
     """Column and row of the cell in which the middle of the liveliest part lies."""
-    x, y = floats(item.closeup)[-PLACE:] if item.closeup else (0.0, 0.0)
+    x, y = floats(item.closeup)[HOW:] if item.closeup else (0.0, 0.0)
     return min(int(x * CELLS), CELLS - 1), min(int(y * CELLS), CELLS - 1)
 
 

@@ -60,9 +60,7 @@ class Feed:
         self._language = camera.language or ""
         self._grid = Grid(camera.fps)
         self._cutter = Cutter()
-        self._motion = Motion()
-        self._closeup = Closeup()
-        self._flowing = Flowing() if settings.flow else None
+        self._compare_anew()
         self._shrink = Shrinker(camera.width)
         self._health = Health(settings.unhealthy_s, has_sound=False)
         self._aspect = 1.0
@@ -81,9 +79,7 @@ class Feed:
         self._present = tuple(modalities)
         self.expect(self._present)
         self._aspect = aspect
-        self._motion = Motion()
-        self._closeup = Closeup()
-        self._flowing = Flowing() if self._settings.flow else None
+        self._compare_anew()
         self._health.reopen(has_sound=Modality.SOUND in self.modalities)
         self._grid.skip_to(at)
         self._cutter.skip_to(at)
@@ -99,9 +95,7 @@ class Feed:
         if (frame.width, frame.height) != self._size:
             check_size(frame.width, frame.height)
             self._size = (frame.width, frame.height)
-            self._motion = Motion()
-            self._closeup = Closeup()
-            self._flowing = Flowing() if self._settings.flow else None
+            self._compare_anew()
         if frame.key_frame or self._motion.wants(at):
             grid = luma(frame)
             self._motion.push(at, grid)
@@ -161,6 +155,12 @@ class Feed:
         return CameraState(
             camera=self.name, at=at, states=states, detail=detail, source=self.shown, modalities=self.modalities, captured=captured
         )
+
+    def _compare_anew(self) -> None:
+        """Compare nothing that comes with what was before."""
+        self._motion = Motion()
+        self._closeup = Closeup()
+        self._flowing = Flowing() if self._settings.flow else None
 
     def _lets_through(self) -> bool:
         """Whether the next sample is taken, under the pressure there is."""

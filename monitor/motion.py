@@ -98,6 +98,11 @@ class Motion:
         return pack(numbers)
 
 
+def scaled(luma: npt.NDArray[np.uint8], rows: int = ROWS, columns: int = COLUMNS) -> Luma:
+    """A picture's luma [h, w], or a part of it, on the raster."""
+    return np.asarray(cv2.resize(luma, (columns, rows), interpolation=cv2.INTER_AREA), np.uint8)
+
+
 def change(before: Luma, after: Luma, seconds: float) -> Change:
     """What changed between two frames that are `seconds` apart."""
     size = np.subtract(after, before, dtype=np.float32)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from monitor.align import Window
 from monitor.anomaly import CERTAIN, sigmoid
-from monitor.closeup import CLOSEUP, PLACE
+from monitor.closeup import HOW
 from monitor.heads import Head, load
 from monitor.messages import floats
 from monitor.models import locate
@@ -29,7 +29,7 @@ CLASSES: Final = (KIND, NONE)
 QUANTILES: Final = (0.25, 0.5, 0.75, 0.9)
 CHANGE: Final = 17
 """The picture's largest change since the one before; below STILL in all of them, nobody moves, let alone fights."""
-MOVES: Final = MOTION + CLOSEUP - PLACE
+MOVES: Final = MOTION + HOW
 """Numbers of a picture's movement that are read; where the liveliest part is, is not."""
 WHOLE: Final = (2 + len(QUANTILES)) * MOTION
 """Of what the head reads, so much is of the whole picture."""
@@ -85,7 +85,7 @@ def _numbers(moves: tuple[tuple[bytes, bytes], ...]) -> Floats:
     for row, (whole, close) in zip(out, moves, strict=True):
         row[:MOTION] = floats(whole)[:MOTION]
         if close:
-            row[MOTION:] = floats(close)[: CLOSEUP - PLACE]
+            row[MOTION:] = floats(close)[:HOW]
     return out
 
 

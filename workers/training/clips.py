@@ -18,13 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor import closeup, config
-from monitor.closeup import CLOSEUP, PLACE
+from monitor.closeup import HOW
 from monitor.errors import SourceError
 from monitor.flowfield import FLOW, FlowField, statistics
 from monitor.hearing import SoundEncoder
 from monitor.interaction import CLOSE, INTERACTION, MOST, Moment, Person, interaction, person
 from monitor.jpeg import Image, decode_jpeg
-from monitor.motion import COLUMNS, ROWS, Change, change, summary
+from monitor.motion import Change, change, scaled, summary
 from monitor.objects import Detector, Poser, detector, poser
 from monitor.vision import PictureEncoder, picture_encoder
 from workers.training.bank import Bank, Tokens, Track, cached, gather, joined
@@ -57,7 +57,7 @@ GROUPS: Final = {
     "motion": slice(0, MOVING),
     "flow": slice(MOVING, MOVING + FLOW),
     "people": slice(MOVING + FLOW, MOVING + FLOW + INTERACTION),
-    "closeup": slice(MOVING + FLOW + INTERACTION, MOVING + FLOW + INTERACTION + CLOSEUP - PLACE),
+    "closeup": slice(MOVING + FLOW + INTERACTION, MOVING + FLOW + INTERACTION + HOW),
 }
 """Columns of a clip's `motion`."""
 VERSION: Final = 2
@@ -168,16 +168,16 @@ def watched(path: Path, networks: Networks) -> Tokens:
     velocity: Floats | None = None
     for number, (at, image) in enumerate(pictures_of(path)):
         (before, then), earlier = earlier, (_grey(image), at)
-        fine.append((at, _resized(earlier[0], closeup.COLUMNS, closeup.ROWS)))
+        fine.append((at, scaled(earlier[0], closeup.ROWS, closeup.COLUMNS)))
         if number:
-            changes = [*changes, change(_coarse(before), _coarse(earlier[0]), at - then)][-RECENT:]
+            changes = [*changes, change(scaled(before), scaled(earlier[0]), at - then)][-RECENT:]
             last, velocity = velocity, flow(before, earlier[0], at - then)
             moved = np.concatenate([summary(changes, None)[:MOVING], statistics(velocity, last)])
         if number % EVERY == 0:
             moments = [*moments, Moment(at, people_of(image, networks), velocity)][-3:]
             places.append(place_of_action(image, moments[-1]))
         if number:
-            close = closeup.measured(fine, fine[max(number - RECENT, 0)][0])[: CLOSEUP - PLACE]
+            close = closeup.measured(fine, fine[max(number - RECENT, 0)][0])[:HOW]
             numbers.append(np.concatenate([moved, interaction(moments), close]))
             times.append(at)
     if not numbers:
@@ -189,14 +189,6 @@ def watched(path: Path, networks: Networks) -> Tokens:
 def _grey(image: Image) -> npt.NDArray[np.uint8]:
     """Luma [h, w] without the finest noise."""
     return np.asarray(cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (0, 0), 1.0), np.uint8)
-
-
-def _coarse(luma: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    return _resized(luma, COLUMNS, ROWS)
-
-
-def _resized(luma: npt.NDArray[np.uint8], columns: int, rows: int) -> npt.NDArray[np.uint8]:
-    return np.asarray(cv2.resize(luma, (columns, rows), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def people_of(image: Image, networks: Networks) -> tuple[Person, ...]:

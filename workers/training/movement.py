@@ -29,7 +29,7 @@ DECAY: Final = 0.1
 """With the mirrored windows, what a split's few scenes teach is of more use in another's than with a tenth of it, in both directions."""
 CLOSE: Final = 0.5
 """What the liveliest part is like has a head of its own, which counts half: taught together the two rely on each other, which carries
-over to fewer scenes (the nine directions between the three splits, mean AP: .46 without it, .49 taught together, .51 so)."""
+over to fewer scenes, on average over the directions in which one or two splits can teach for another."""
 LIMITS: Final = (
     "Learned from surveillance clips of two seconds, played forward and back. What moves as fights do is taken for one: sport, dancing.",
     "Cuts from one scene to another, which a camera does not have, are in what taught it.",
