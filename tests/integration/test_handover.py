@@ -87,11 +87,13 @@ async def test_a_member_that_stays_reads_on_and_is_told_what_it_lost(apache_url:
             first = await batches_of(batches, len(names))
             batches.keep({(Topic.CAMERAS, partition): 0 for partition in range(2)})
             assert set().union(*(batch.gained for batch in first)) == {0, 1}
-            joined = asyncio.create_task(_read(other, len(names)))
+            seen = asyncio.Event()
+            joined = asyncio.create_task(_read_until(seen, other, len(names)))
             second: list[Batch] = []
             while not any(batch.lost for batch in second):
                 await bus.publish(Topic.CAMERAS, [state(2 + len(second), name) for name in names])
                 second.append(await anext(batches))
+            seen.set()
             theirs = await joined
     assert not any(batch.again for batch in second)
     lost = set().union(*(batch.lost for batch in second))
@@ -100,9 +102,12 @@ async def test_a_member_that_stays_reads_on_and_is_told_what_it_lost(apache_url:
     assert 1 in numbers(theirs, again=True)
 
 
-async def _read(bus: KafkaBus, count: int) -> list[Batch]:
+async def _read_until(seen: asyncio.Event, bus: KafkaBus, count: int) -> list[Batch]:
+    """Read, and be a member until then: one that leaves at once gives back what it got before the other hears of it."""
     async with bus.subscribe(Topic.CAMERAS, group="g") as batches:
-        return await batches_of(batches, count)
+        got = await batches_of(batches, count)
+        await seen.wait()
+        return got
 
 
 async def test_what_is_read_back_is_the_end_of_a_partition(apache_url: str) -> None:
