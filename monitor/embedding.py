@@ -254,7 +254,8 @@ def texts(encoder: TextEncoder, records: Sequence[Record[Message]]) -> Encoded:
     """Encode the utterances among records of `transcripts`, in one batch over all cameras."""
     slots: list[Record[Message] | Mark] = [record.message if isinstance(record.message, Mark) else record for record in records]
     said = [record.message.text for record in records if isinstance(record.message, Transcript)]
-    return Encoded(Modality.TEXT, _fill(slots, encoder(said), Modality.TEXT, encoder.name))
+    read = encoder.features(said)
+    return Encoded(Modality.TEXT, _fill(slots, read.vectors, Modality.TEXT, encoder.name, read.layers))
 
 
 def passed(lost: Frame | Sound, modality: Modality) -> Mark:

@@ -13,7 +13,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -56,6 +56,14 @@ READ: Final = 512
 """So many readings of utterances are remembered: the next window holds the same ones."""
 MOVES: Final = "movement that the probability rests on"
 DIFFERS: Final = "unlike this place in ordinary moments"
+
+
+class Spoken(NamedTuple):
+    """What judges what is said: of its windows, words alone are left out."""
+
+    probabilities: Probabilities
+    kinds: Sequence[str]
+    """In the order of its probabilities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +140,10 @@ class Explainer:
     """In the order of the network's probabilities."""
     texts: TextEncoder | None = None
     """Reads utterances anew, for the words' shares; without it there are none."""
+    spoken: Spoken | None = None
+    """Whose kinds are explained by words alone."""
     _ordinary: dict[str, Ordinary] = field(default_factory=dict)
-    _readings: dict[str, bytes] = field(default_factory=dict)
+    _readings: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)
     _told: dict[str, dict[tuple[str, bool], tuple[float, float]]] = field(default_factory=dict)
     """By camera, kind and whether the words were known: when it was explained last, and how probable it was.
 
@@ -148,10 +158,8 @@ class Explainer:
         asked = {judgement.kind for judgement in made.judgements if _asks(judgement, made) and self._is_news(judgement, made)}
         if not asked:
             return made
-        variants = self._variants(window) if asked.intersection(self.kinds) else None
-        explained = tuple(
-            self._explained(each, window, made, ordinary, variants) if each.kind in asked else each for each in made.judgements
-        )
+        shares = self._shares(window, asked)
+        explained = tuple(self._explained(each, window, made, ordinary, shares) if each.kind in asked else each for each in made.judgements)
         return msgspec.structs.replace(made, judgements=explained)
 
     def forget(self, camera: str) -> None:
@@ -169,16 +177,16 @@ class Explainer:
         told[key] = (made.until, judgement.probability)
         return True
 
-    def _variants(self, window: Window) -> _Shares:
-        """Ask the network of every part that can be left out, and be there alone, in one batch."""
-        parts = [*_tokens(window), *_places(window), *self._words(window)]
-        none = {"picture": replace(window, pictures=()), "sound": replace(window, sounds=()), "word": replace(window, texts=())}
-        none["place"] = _moving(window, np.zeros(CELLS * CELLS, np.bool_))
-        said = self.network([window, *none.values(), *(part.without for part in parts), *(part.alone for part in parts)])
-        base = dict(zip(none, said[1:5], strict=True))
-        without, alone = np.split(said[5:], 2)
-        gained = alone - np.array([base[part.what] for part in parts]).reshape(alone.shape)
-        return _Shares(parts, (said[0] - without + gained) / 2)
+    def _shares(self, window: Window, asked: set[str]) -> dict[str, Reasons]:
+        """What the parts' shares give, by the kinds that are asked for."""
+        found: dict[str, Reasons] = {}
+        if asked.intersection(self.kinds):
+            shares = _variants(window, [*_tokens(window), *_places(window), *self._words(window)], self.network)
+            found |= {kind: shares.of(number) for number, kind in enumerate(self.kinds) if kind in asked}
+        if self.spoken is not None and asked.intersection(self.spoken.kinds):
+            shares = _variants(window, list(self._words(window)), self.spoken.probabilities)
+            found |= {kind: shares.of(number) for number, kind in enumerate(self.spoken.kinds) if kind in asked}
+        return found
 
     def _words(self, window: Window) -> Iterator[_Part]:
         if self.texts is None:
@@ -186,8 +194,7 @@ class Explainer:
         for row, n in [(row, n) for row, item in enumerate(window.texts) for n in range(len(_said(item)))][-WORDS:]:
             word, item = _said(window.texts[row])[n], window.texts[row]
             rest = " ".join(other.text.strip() for m, other in enumerate(_said(item)) if m != n)
-            less = msgspec.structs.replace(item, vector=self._read(rest))
-            only = msgspec.structs.replace(item, vector=self._read(word.text.strip()))
+            less, only = self._saying(item, rest), self._saying(item, word.text.strip())
             yield _Part(
                 "word",
                 Share(at=word.at, until=word.until, share=0.0, text=word.text),
@@ -195,21 +202,22 @@ class Explainer:
                 replace(window, texts=(only,)),
             )
 
-    def _read(self, text: str) -> bytes:
-        """The vector of a text, packed; texts of the last windows are remembered."""
+    def _saying(self, item: Embedding, text: str) -> Embedding:
+        """An utterance of which only this was said; texts of the last windows are remembered as they were read."""
         if text not in self._readings and self.texts is not None:
             if len(self._readings) >= READ:
                 self._readings.pop(next(iter(self._readings)))
-            self._readings[text] = pack(self.texts([text])[0])
-        return self._readings[text]
+            read = self.texts.features([text])
+            self._readings[text] = pack(read.vectors[0]), pack(read.layers[0])
+        vector, grid = self._readings[text]
+        transcript = item.transcript and msgspec.structs.replace(item.transcript, text=text)
+        return msgspec.structs.replace(item, vector=vector, grid=grid, transcript=transcript)
 
-    def _explained(self, judgement: Judgement, window: Window, made: Score, ordinary: Ordinary, variants: _Shares | None) -> Judgement:
+    def _explained(self, judgement: Judgement, window: Window, made: Score, ordinary: Ordinary, shares: Mapping[str, Reasons]) -> Judgement:
         """One judgement with its reasons."""
         shown = next((item for item in window.pictures if item.source is not None and item.source == made.key_frame), None)
-        reasons = Reasons()
-        if variants is not None and judgement.kind in self.kinds:
-            reasons = variants.of(self.kinds.index(judgement.kind))
-        elif shown is not None and judgement.kind == "unusual_picture":
+        reasons = shares.get(judgement.kind, Reasons())
+        if shown is not None and judgement.kind == "unusual_picture":
             reasons = Reasons(heat=_rows(ordinary.heat(shown)), heat_of=DIFFERS)
         if shown is not None and made.revision == 0 and Modality.PICTURE in judgement.parts:
             reasons = msgspec.structs.replace(reasons, expected=ordinary.expected(shown))
@@ -257,6 +265,17 @@ class _Shares:
             sounds=tuple(found["sound"]),
             words=tuple(found["word"]),
         )
+
+
+def _variants(window: Window, parts: Sequence[_Part], network: Probabilities) -> _Shares:
+    """Ask a network of every part that can be left out, and be there alone, in one batch."""
+    none = {"picture": replace(window, pictures=()), "sound": replace(window, sounds=()), "word": replace(window, texts=())}
+    none["place"] = _moving(window, np.zeros(CELLS * CELLS, np.bool_))
+    said = network([window, *none.values(), *(part.without for part in parts), *(part.alone for part in parts)])
+    base = dict(zip(none, said[1:5], strict=True))
+    without, alone = np.split(said[5:], 2)
+    gained = alone - np.array([base[part.what] for part in parts]).reshape(alone.shape)
+    return _Shares(parts, (said[0] - without + gained) / 2)
 
 
 def _tokens(window: Window) -> Iterator[_Part]:

@@ -1,7 +1,8 @@
-"""What is meant by what is said: a threat, a call for help, or nothing of the kind, from the sentence's vector and its words.
+"""What is meant by what is said: a threat, a call for help, or nothing of the kind, from the sentence encoder and the words.
 
-The sentence encoder tells what a sentence is about, but hardly whether it announces, asks or reports; which words stand beside
-each other does. A linear head reads both. Its log-odds and the recogniser's confidence become a probability (Platt 1999).
+The encoder's vector tells what a sentence is about, but hardly whether it announces, asks or reports; its middle layers do, as deep
+encoders know grammar before meaning (Jawahar et al. 2019, ACL P19-1356), and so do words that stand beside each other. A linear head
+reads all three. Its log-odds and the recogniser's confidence become a probability (Platt 1999).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy.typing as npt
 
 from monitor.align import Window
 from monitor.heads import Head, load
+from monitor.language import LAYERS, VECTOR, TextFeatures
 from monitor.messages import Embedding, Judgement, Modality, floats
 from monitor.models import locate
 from monitor.tone import Tone, Voice
@@ -28,10 +30,12 @@ INTENTS: Final = ("threat", "call_for_help", "distress", "aggression", "ordinary
 """Harm is announced; help is asked for; somebody is in trouble, without asking; somebody is hostile, without a threat; nothing."""
 KINDS: Final = {"threat": ("threat",), "call_for_help": ("call_for_help", "distress")}
 """What is judged, and the intents that speak for it."""
+READ: Final = VECTOR * (1 + len(LAYERS))
+"""Numbers of what the encoder makes of a text."""
 BUCKETS: Final = 8192
 """Places that pairs of words and words are hashed to (Weinberger et al. 2009, arXiv 0902.2206)."""
 WORDS: Final = 1.5
-"""Length of the words' part beside the sentence's vector, whose length is 1."""
+"""Length of the words' part beside the sentence's vector and each layer, whose length is 1."""
 WORD: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 LEAST: Final = 0.02
 """No utterance is believed with less confidence."""
@@ -45,13 +49,10 @@ TENSE_IF_NOT: Final = 0.1
 Numbers = npt.NDArray[np.float64]
 
 
-def text_features(vectors: npt.NDArray[np.float32], texts: Sequence[str]) -> npt.NDArray[np.float32]:
-    """Sentence vectors [n, 384] and their texts to what the head reads [n, 384 + BUCKETS]: parts of length 1 and WORDS."""
-    return (
-        np.hstack([vectors, np.stack([_counted(text) for text in texts])])
-        if texts
-        else np.empty((0, vectors.shape[1] + BUCKETS), np.float32)
-    )
+def text_features(read: TextFeatures, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+    """Texts, and what the encoder made of them, to what the head reads [n, READ + BUCKETS]: parts of length 1 and WORDS."""
+    counted = np.stack([_counted(text) for text in texts]) if texts else np.empty((0, BUCKETS), np.float32)
+    return np.hstack([read.vectors, read.layers.reshape(len(texts), READ - VECTOR), counted])
 
 
 def words_of(text: str) -> list[str]:
@@ -117,6 +118,10 @@ class Intent:
         """Judge windows: for each one Judgement of `threat` and one of `call_for_help`; 0 where nothing is said."""
         return [tuple(self._judge(window)) for window in windows]
 
+    def probabilities(self, windows: Sequence[Window]) -> npt.NDArray[np.float32]:
+        """The same as numbers [n, KINDS]."""
+        return np.array([[judgement.probability for judgement in judged] for judged in self(windows)], np.float32)
+
     def _judge(self, window: Window) -> Iterator[Judgement]:
         said = [item for item in window.texts if item.transcript is not None and item.at < window.until]
         if not said:
@@ -131,7 +136,7 @@ class Intent:
     def of(self, said: Sequence[Embedding]) -> dict[str, list[float]]:
         """What utterances mean by their words alone: by kind, a probability each."""
         transcripts = [item.transcript for item in said if item.transcript is not None]
-        features = text_features(np.stack([floats(item.vector) for item in said]), [transcript.text for transcript in transcripts])
+        features = text_features(_read(said), [transcript.text for transcript in transcripts])
         return {
             kind: [
                 probability(odds, transcript.confidence, self.calibration[kind])
@@ -139,6 +144,13 @@ class Intent:
             ]
             for kind in KINDS
         }
+
+
+def _read(said: Sequence[Embedding]) -> TextFeatures:
+    """What the encoder made of utterances; nothing stands for layers where an encoder of before they were told did."""
+    none = np.zeros(READ - VECTOR, np.float32)
+    layers = np.stack([floats(item.grid) if item.grid else none for item in said])
+    return TextFeatures(np.stack([floats(item.vector) for item in said]), layers.reshape(len(said), len(LAYERS), VECTOR))
 
 
 def _threat(words: float, voice: Voice | None) -> Judgement:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +18,21 @@ from monitor import config, inference
 from monitor.models import Located, device, locate
 
 VECTOR: Final = 384
+LAYERS: Final = (3, 4, 5)
+"""Of the network's six, those whose output is told too: how something is said, which the last one forgets for what it is about."""
 MAX_TOKENS: Final = 128
 """What the network was trained on; half a minute of fast speech has about as many. What is longer is cut."""
 MAX_CHARACTERS: Final = 4000
 """Cut before the tokenizer sees it: no token is longer than a word, and no utterance is as long as that."""
+
+
+class TextFeatures(NamedTuple):
+    """What the encoder makes of texts."""
+
+    vectors: npt.NDArray[np.float32]
+    """[n, 384], each of length 1: what a text is about."""
+    layers: npt.NDArray[np.float32]
+    """[n, 3, 384], each of length 1: the mean over the tokens of what the LAYERS give."""
 
 
 class TextEncoder(Protocol):
@@ -33,6 +44,9 @@ class TextEncoder(Protocol):
 
     def __call__(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Texts of any length to float32 [n, 384], each of length 1."""
+
+    def features(self, texts: Sequence[str]) -> TextFeatures:
+        """The same vectors, and what the layers before them make of the texts."""
 
 
 class Tokens:
@@ -60,18 +74,25 @@ class OpenVinoTexts:
         self._request = inference.load(path, threads, {"INFERENCE_PRECISION_HINT": "f32"})
 
     def __call__(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Texts of any length to float32 [n, 384], each of length 1; one at a time, for padding would change the last digits."""
+        """Texts of any length to float32 [n, 384], each of length 1."""
+        return self.features(texts).vectors
+
+    def features(self, texts: Sequence[str]) -> TextFeatures:
+        """The same vectors, and the layers before them; one text at a time, for padding would change the last digits."""
         return in_batches(texts, self._infer, 1)
 
-    def _infer(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        vectors: npt.NDArray[np.float32] = self._request.infer(self._tokens(texts), share_inputs=True)[0]
-        return vectors
+    def _infer(self, texts: Sequence[str]) -> TextFeatures:
+        found = self._request.infer(self._tokens(texts), share_inputs=True)
+        return TextFeatures(found[0], found[1])
 
 
-def in_batches(texts: Sequence[str], infer: Callable[[Sequence[str]], npt.NDArray[np.float32]], size: int) -> npt.NDArray[np.float32]:
+def in_batches(texts: Sequence[str], infer: Callable[[Sequence[str]], TextFeatures], size: int) -> TextFeatures:
     """Infer so many texts at a time; no text is no vector."""
     chunks = [infer(texts[at : at + size]) for at in range(0, len(texts), size)]
-    return np.concatenate(chunks) if chunks else np.empty((0, VECTOR), np.float32)
+    if not chunks:
+        return TextFeatures(np.empty((0, VECTOR), np.float32), np.empty((0, len(LAYERS), VECTOR), np.float32))
+    vectors, layers = zip(*chunks, strict=True)
+    return TextFeatures(np.concatenate(vectors), np.concatenate(layers))
 
 
 def text_encoder(models: config.Models) -> TextEncoder:

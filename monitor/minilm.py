@@ -12,28 +12,34 @@ from transformers import AutoModel, PreTrainedModel
 from transformers.utils.logging import disable_progress_bar
 
 from monitor import inference
-from monitor.language import Tokens, in_batches
+from monitor.language import LAYERS, TextFeatures, Tokens, in_batches
 from monitor.models import Device, Located
 
 BATCH: Final = 32
 
 
 class Sentence(torch.nn.Module):
-    """Tokens to one vector: the mean of their states, scaled to length 1."""
+    """Tokens to one vector: the mean of their states, scaled to length 1; and the same of some layers before the last."""
 
     def __init__(self, network: PreTrainedModel) -> None:
         super().__init__()
         self.embeddings = network.get_submodule("embeddings")
-        self.encoder = network.get_submodule("encoder")
+        layers = network.get_submodule("encoder.layer")
+        assert isinstance(layers, torch.nn.ModuleList)
+        self.layers = layers
 
-    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Turn int64 [n, tokens] and its mask of 1 (read) and 0 (padding) into float32 [n, 384]."""
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Turn int64 [n, tokens] and its mask of 1 (read) and 0 (padding) into float32 [n, 384] and [n, LAYERS, 384]."""
         read = mask.float()
         hidden = (1 - read)[:, None, None, :] * torch.finfo(torch.float32).min  # added to the attention's logits [n, heads, tokens, tokens]
-        states = self.encoder(self.embeddings(ids), attention_mask=hidden).last_hidden_state  # [n, tokens, 384]
+        seen = [self.embeddings(ids)]  # [n, tokens, 384] each
+        for layer in self.layers:
+            seen.append(layer(seen[-1], attention_mask=hidden))
+        states = torch.stack([*(seen[layer] for layer in LAYERS), seen[-1]], dim=1)  # [n, LAYERS + 1, tokens, 384]
         # never empty: [CLS] and [SEP] are always there
-        mean = (states * read[:, :, None]).sum(1) / read.sum(1, keepdim=True)
-        return torch.nn.functional.normalize(mean)
+        mean = (states * read[:, None, :, None]).sum(2) / read.sum(1)[:, None, None]
+        unit = torch.nn.functional.normalize(mean, dim=2)
+        return unit[:, -1], unit[:, :-1]
 
 
 class TorchTexts:
@@ -47,13 +53,17 @@ class TorchTexts:
 
     def __call__(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Texts of any length to float32 [n, 384], each of length 1."""
+        return self.features(texts).vectors
+
+    def features(self, texts: Sequence[str]) -> TextFeatures:
+        """The same vectors, and what the layers before them make of the texts."""
         return in_batches(texts, self._infer, BATCH)
 
     @torch.inference_mode()
-    def _infer(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+    def _infer(self, texts: Sequence[str]) -> TextFeatures:
         ids, mask = (torch.from_numpy(array).to(self._device) for array in self._tokens(texts))
-        vectors: npt.NDArray[np.float32] = self._network(ids, mask).cpu().numpy()
-        return vectors
+        vectors, layers = self._network(ids, mask)
+        return TextFeatures(vectors.cpu().numpy(), layers.cpu().numpy())
 
 
 def minilm(located: Located) -> Sentence:
@@ -63,6 +73,6 @@ def minilm(located: Located) -> Sentence:
 
 
 def convert(located: Located) -> inference.Graph:
-    """The network for OpenVINO: int64 [n, tokens] and its mask to float32 [n, 384]."""
+    """The network for OpenVINO: int64 [n, tokens] and its mask to float32 [n, 384] and [n, LAYERS, 384]."""
     ids, mask = torch.tensor([[101, 2393, 102], [101, 102, 0]]), torch.tensor([[1, 1, 1], [1, 1, 0]])
     return inference.convert(minilm(located), [ids, mask], free=2)

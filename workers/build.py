@@ -85,8 +85,8 @@ def _transcribe(config: Config, metrics: Metrics, _sinks: Sequence[Sink], _fast:
 def judges(config: Config, metrics: Metrics | None = None) -> fuse.Judges:
     """The networks, and what makes each camera's normality; raises ModelError saying what to install."""
     from monitor import anomaly  # noqa: PLC0415
-    from monitor.explain import Explainer  # noqa: PLC0415
-    from monitor.intent import Intent  # noqa: PLC0415
+    from monitor.explain import Explainer, Spoken  # noqa: PLC0415
+    from monitor.intent import KINDS, Intent  # noqa: PLC0415
     from monitor.keeping import Remembered  # noqa: PLC0415
     from monitor.language import text_encoder  # noqa: PLC0415
     from monitor.models import locate  # noqa: PLC0415
@@ -95,7 +95,8 @@ def judges(config: Config, metrics: Metrics | None = None) -> fuse.Judges:
 
     judging, texts = listening(config), text_encoder(config.models)
     tone = Tone.load(heard=judging.heard)
-    heads: list[fuse.Network] = [judging, *([tone] if config.models.tone else []), Intent.load(tone)]
+    meaning = Intent.load(tone)
+    heads: list[fuse.Network] = [judging, *([tone] if config.models.tone else []), meaning]
     looking = _looking(config)
     if metrics is not None:
         for role, name in {"fusion": judging.fusion.name, "text": texts.name, "tone": tone.name}.items():
@@ -103,7 +104,7 @@ def judges(config: Config, metrics: Metrics | None = None) -> fuse.Judges:
     return reasons.Reasoned(
         reasons.Beside([*heads, *looking]),
         partial(Remembered, config.normality) if config.normality.enabled else _nothing,
-        explain=Explainer(judging.probabilities, judging.kinds, texts),
+        explain=Explainer(judging.probabilities, judging.kinds, texts, Spoken(meaning.probabilities, tuple(KINDS))),
         anomaly=anomaly.fitted(locate(config.models.fusion)),
         forgets=[each.forget for each in looking],
         shadow=_shadow(config),

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 
 import numpy as np
 import pytest
+from saying import Read
 
 from monitor.bus import Record
 from monitor.config import Models
@@ -58,7 +59,7 @@ class Seconds:
         return sounds.mean(1, keepdims=True)
 
 
-class Words:
+class Words(Read):
     """The length of each text."""
 
     name = "words"
@@ -221,7 +222,7 @@ async def test_the_real_encoders_fill_the_embeddings(bus: MemoryBus, metrics: Me
     async with stage(bus, load(Models(threads=1)), metrics):
         messages = await received(bus, 4)
     widths = {(m.modality, floats(m.vector).size, floats(m.grid).size) for m in messages if isinstance(m, Embedding)}
-    assert widths == {(Modality.PICTURE, 1280, 7 * 7 * 112), (Modality.SOUND, 1024, 5 * 2 * 384 + NUMBERS), (Modality.TEXT, 384, 0)}
+    assert widths == {(Modality.PICTURE, 1280, 7 * 7 * 112), (Modality.SOUND, 1024, 5 * 2 * 384 + NUMBERS), (Modality.TEXT, 384, 3 * 384)}
     assert all(np.isfinite(floats(m.vector)).all() for m in messages if isinstance(m, Embedding))
 
 

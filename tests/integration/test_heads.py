@@ -120,10 +120,10 @@ def means() -> dict[str, dict[str, float]]:
     )
     judge, encoder = Intent.load(Tone.load()), text_encoder(config.Models(threads=1))
     found = {}
-    for text, vector in zip(texts, encoder(texts), strict=True):
+    for text, vector, layers in zip(texts, *encoder.features(texts), strict=True):
         times = {"camera": "hall", "at": 1.0, "until": 2.0, "captured": 0.0, "modalities": HAS}
         transcript = Transcript(text=text, language="en", confidence=0.9, no_speech=0.0, **times)
-        item = Embedding(modality=Modality.TEXT, vector=pack(vector), transcript=transcript, **times)
+        item = Embedding(modality=Modality.TEXT, vector=pack(vector), grid=pack(layers), transcript=transcript, **times)
         found[text.split()[0]] = {judgement.kind: judgement.probability for judgement in judge([window(item)])[0]}
     return found
 

@@ -39,14 +39,15 @@ def encoder(request: pytest.FixtureRequest) -> TextEncoder:
 
 @pytest.fixture(scope="module")
 def reference() -> Callable[[Sequence[str]], np.ndarray]:
-    """The model as its makers run it: the whole of transformers, one text at a time."""
+    """The model as its makers run it: the whole of transformers, one text at a time; the layers' and the last one's means [n, 4, 384]."""
     folder = locate("minilm-l6").folder
     tokenizer, network = (auto.from_pretrained(folder, local_files_only=True) for auto in (AutoTokenizer, AutoModel))
 
     @torch.inference_mode()
     def vector(text: str) -> np.ndarray:
         tokens = tokenizer([text], truncation=True, max_length=128, return_tensors="pt")
-        return torch.nn.functional.normalize(network.eval()(**tokens).last_hidden_state.mean(1))[0].numpy()
+        states = network.eval()(**tokens, output_hidden_states=True).hidden_states
+        return torch.nn.functional.normalize(torch.stack([states[layer].mean(1)[0] for layer in (3, 4, 5, 6)])).numpy()
 
     return lambda texts: np.stack([vector(text) for text in texts])
 
@@ -61,9 +62,12 @@ def test_texts_become_vectors_of_length_one(encoder: TextEncoder):
 
 def test_vectors_are_those_that_the_fusion_network_was_trained_on(encoder: TextEncoder, reference: Callable[[Sequence[str]], np.ndarray]):
     expected = reference(SENTENCES)
-    for vectors in (encoder(SENTENCES), encoder(SENTENCES[::-1])[::-1]):
-        assert (vectors * expected).sum(1).min() > 0.999
-        np.testing.assert_allclose(vectors, expected, atol=1e-4)
+    for order in (1, -1):
+        vectors, layers = (made[::order] for made in encoder.features(SENTENCES[::order]))
+        np.testing.assert_array_equal(vectors, encoder(SENTENCES[::order])[::order])
+        assert (vectors * expected[:, -1]).sum(1).min() > 0.999
+        np.testing.assert_allclose(vectors, expected[:, -1], atol=1e-4)
+        np.testing.assert_allclose(layers, expected[:, :-1], atol=1e-4)
 
 
 def test_the_configuration_chooses_openvino_on_the_cpu():
@@ -91,6 +95,7 @@ def test_vectors_stay_what_they_were_when_the_next_text_comes(encoder: TextEncod
 
 def test_no_text_is_no_vector(encoder: TextEncoder):
     assert encoder([]).shape == (0, 384)
+    assert encoder.features([]).layers.shape == (0, 3, 384)
 
 
 def test_what_means_the_same_is_near(encoder: TextEncoder):

@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import Tracer
+from saying import Read
 
 from monitor import config, events
 from monitor.align import Aligner, Window
@@ -63,7 +64,7 @@ class Seconds:
         return sounds.mean(1, keepdims=True)
 
 
-class Words:
+class Words(Read):
     name = "words"
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:

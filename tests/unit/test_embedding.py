@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 import pytest
+from saying import Read
 
 from monitor.bus import Record
 from monitor.embedding import Sounds, pictures, spoken, texts
@@ -57,7 +58,7 @@ class Taken:
         return self.one_in[len(self.asked) - 1]
 
 
-class Lengths:
+class Lengths(Read):
     """The length of a text as its vector."""
 
     name = "lengths@1"
@@ -214,6 +215,7 @@ def test_words_become_embeddings_that_carry_them():
     assert [type(item) for item in encoded.items] == [Mark, Embedding, Mark]
     assert vectors(encoded.items) == [[7]]
     assert isinstance(encoded.items[1], Embedding)
+    assert floats(encoded.items[1].grid).tolist() == [7, 7, 7]
     assert encoded.items[1].transcript is said
 
 

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from moments import picture, sound, window
+from saying import Read
 
 from monitor.align import Window
 from monitor.config import RULES
-from monitor.explain import DIFFERS, EVERY_S, EXPECTED, EXPLAIN_FROM, FEWEST, KEPT, MOVES, Explainer, Ordinary, scaled, strangeness
+from monitor.explain import DIFFERS, EVERY_S, EXPECTED, EXPLAIN_FROM, FEWEST, KEPT, MOVES, Explainer, Ordinary, Spoken, scaled, strangeness
 from monitor.messages import Embedding, Judgement, Modality, Reasons, Ref, Score, Share, Topic, Transcript, Word, floats, pack
 from monitor.scoring import score
 from monitor.told import place, strongest, told
@@ -57,7 +58,7 @@ class Sums:
         return float(max((floats(item.vector)[0] for item in each.texts), default=0))
 
 
-class Helps:
+class Helps(Read):
     """A text encoder: 1 where `help` is said."""
 
     name = "helps"
@@ -127,6 +128,27 @@ def test_words_are_left_out_and_left_alone() -> None:
     found = reasons(explainer()(each, judged(each, second=0.9)), "second")
     assert [(word.text, word.share) for word in found.words] == [(" help", pytest.approx(0.9, abs=1e-3))]
     assert found.text == "Said, most of all “help”"
+
+
+def test_what_is_said_has_a_judge_of_its_own_that_is_asked_of_words_alone() -> None:
+    asked: list[str] = []
+
+    def meant(windows: Sequence[Window]) -> np.ndarray:
+        asked.extend(item.transcript.text for each in windows for item in each.texts if item.transcript)
+        return np.array([[0.8 * any("stab" in _said(item) for item in each.texts)] for each in windows], np.float32)
+
+    explain = Explainer(Sums(), ("first", "second"), Helps(), Spoken(meant, ("threat",)))
+    each = replace(window(3, [shot(0, cell=5)], []), texts=(utterance("I will stab you"),), revision=1, final=True)
+    made = score(each, [Judgement(kind="threat", probability=0.8, parts={TEXT: 0.8})], (), learning=False)
+    found = reasons(explain(each, made), "threat")
+    assert [(word.text, word.share) for word in found.words] == [(" stab", pytest.approx(0.8, abs=1e-3))]
+    assert found.text == "Said, most of all “stab”"
+    assert not found.heat
+    assert {"I will you", "stab"} <= set(asked)
+
+
+def _said(item: Embedding) -> str:
+    return item.transcript.text if item.transcript else ""
 
 
 def test_what_is_said_twice_matters_each_time() -> None:

@@ -1,5 +1,6 @@
 import math
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,8 +8,9 @@ from hypothesis import strategies as st
 from saying import heard, intent, said, tone, window
 
 from monitor.heads import Head
-from monitor.intent import BUCKETS, INTENTS, MEANT, WORDS, Intent, log_odds, meant, probability, text_features, words_of
-from monitor.messages import Embedding
+from monitor.intent import BUCKETS, INTENTS, MEANT, READ, WORDS, Intent, log_odds, meant, probability, text_features, words_of
+from monitor.language import TextFeatures
+from monitor.messages import Embedding, pack
 from monitor.tone import Voice
 
 THREAT, CALL, ORDINARY = [1.0, 0, 0, 0], [0, 1.0, 0, 0], [0, 0, 1.0, 0]
@@ -71,15 +73,24 @@ def test_what_was_heard_only_moves_how_far_words_are_meant(tense: float, prior: 
     assert meant(Voice(prior, prior)) == pytest.approx(MEANT)
 
 
+def nothing(texts: int) -> TextFeatures:
+    return TextFeatures(np.zeros((texts, 384), np.float32), np.zeros((texts, 3, 384), np.float32))
+
+
 @given(st.text(max_size=60))
 def test_features_of_any_text_are_finite_and_no_longer_than_said(text: str):
-    features = text_features(np.zeros((1, 384), np.float32), [text])
-    assert features.shape == (1, 384 + BUCKETS)
+    features = text_features(nothing(1), [text])
+    assert features.shape == (1, READ + BUCKETS)
     assert np.linalg.norm(features) <= WORDS + 1e-4
 
 
 def test_no_text_is_no_row():
-    assert text_features(np.zeros((0, 384), np.float32), []).shape == (0, 384 + BUCKETS)
+    assert text_features(nothing(0), []).shape == (0, READ + BUCKETS)
+
+
+def test_an_utterance_whose_layers_are_not_told_is_judged_all_the_same():
+    known = msgspec.structs.replace(said(THREAT), grid=pack(np.zeros((3, 384))))
+    assert judged(intent(tone(0.0)), said(THREAT)) == judged(intent(tone(0.0)), known)
 
 
 def test_distress_speaks_for_a_call_for_help():

@@ -72,7 +72,8 @@ def intent(task: Task) -> dict[str, float]:
         return with_interval(name, lambda index: average_precision(truth[index], scores[index]), families)
 
     figures: dict[str, float] = {"sentences": len(chosen), "families": len(set(families))}
-    figures |= ap("ap_written", judges(chosen, [[(phrase.text, 1.0)] for phrase in chosen]))
+    figures |= ap("ap_written", judges(chosen, _read(chosen)))
+    figures |= _abroad(judges)
     voices = list(speak([Said(text=phrase.text, language="en") for phrase in chosen], TESTED, np.random.default_rng([SEED, 1])))
     for snr in SNR_DB:
         heard = _heard(voices, noises, snr, task.config)
@@ -96,9 +97,24 @@ class Judges:
         )
 
     def _piece(self, fold: int, text: str, confidence: float) -> float:
-        features = text_features(self.encoder([text]), [text])
+        features = text_features(self.encoder.features([text]), [text])
         odds = {kind: float(log_odds(self.heads[fold], features, kind)[0]) for kind in KINDS}
         return max(probability(odds[kind], confidence, self.calibration[kind]) for kind in KINDS)
+
+
+def _read(said: Sequence[Phrase]) -> list[list[Heard]]:
+    """Sentences as they are written."""
+    return [[(phrase.text, 1.0)] for phrase in said]
+
+
+def _abroad(judges: Judges) -> dict[str, float]:
+    """What is said in other languages than English, as written; no sentence by a head that was taught it."""
+    abroad = [phrase for phrase in phrases() if phrase.language != "en" and (phrase.intent in MATTERS or phrase.intent == meaning.ORDINARY)]
+    truth, scores = np.array([phrase.intent in MATTERS for phrase in abroad]), judges(abroad, _read(abroad))
+    found = with_interval(
+        "ap_written_abroad", lambda index: average_precision(truth[index], scores[index]), [phrase.text for phrase in abroad]
+    )
+    return {**found, "sentences_abroad": len(abroad), "sentences_abroad_that_matter": int(truth.sum())}
 
 
 def sample(known: Sequence[Phrase], size: int, rng: np.random.Generator) -> list[Phrase]:

@@ -39,6 +39,7 @@ class Sayings:
     confidences: Numbers
     spoken: npt.NDArray[np.bool_]
     """Whether a recogniser wrote them."""
+    english: npt.NDArray[np.bool_]
 
 
 def sayings(phrases: Sequence[Phrase], pieces: Sequence[Piece], encoder: TextEncoder, seed: int) -> Sayings:
@@ -50,11 +51,12 @@ def sayings(phrases: Sequence[Phrase], pieces: Sequence[Piece], encoder: TextEnc
     found += [(piece.heard, by_text[piece.text], piece.confidence, True) for piece in pieces if piece.text in by_text]
     texts = [text for text, *_ in found]
     return Sayings(
-        text_features(encoder(texts), texts),
+        text_features(encoder.features(texts), texts),
         tuple(phrase.intent for _, phrase, *_ in found),
         np.array([phrase.fold for _, phrase, *_ in found]),
         np.array([confidence for _, _, confidence, _ in found]),
         np.array([spoken for *_, spoken in found]),
+        np.array([phrase.language == "en" for _, phrase, *_ in found]),
     )
 
 
@@ -98,7 +100,8 @@ def figures(known: Sayings, odds: dict[str, Numbers], calibration: dict[str, tup
         slope, weight, offset = calibration[kind]
         said = 1 / (1 + np.exp(-(slope * values + weight * np.log(np.clip(known.confidences, LEAST, None)) + offset)))
         truth, calm = _truth(known, kind), np.array([intent == ORDINARY for intent in known.intents])
-        for name, rows in (("written", ~known.spoken), ("overheard", known.spoken)):
+        written, heard = ~known.spoken & known.english, known.spoken & known.english
+        for name, rows in (("written", written), ("overheard", heard), ("written_abroad", ~known.spoken & ~known.english)):
             clear = rows & (truth | calm)
             found[f"cv_{kind}_{name}_ap"] = average_precision(truth[clear], said[clear])
         found[f"cv_{kind}_calibration_error"] = calibration_error(truth[known.spoken], said[known.spoken])
