@@ -10,12 +10,14 @@ import pytest
 
 from monitor import config
 from monitor.align import Window
-from monitor.explain import Explainer
+from monitor.explain import Explainer, Spoken
 from monitor.fusion import Fusion
 from monitor.heard import Heard
 from monitor.hearing import sound_encoder
+from monitor.intent import KINDS, Intent
 from monitor.language import text_encoder
 from monitor.messages import Embedding, Judgement, Modality, Reasons, Score, Transcript, Word, pack
+from monitor.tone import Tone
 from workers.evaluate.fusion import windows_of
 from workers.reasons import Beside, Listening, Reasoned
 from workers.training.bank import Track
@@ -34,9 +36,10 @@ def fusion() -> Fusion:
 
 @pytest.fixture(scope="module")
 def judges(fusion: Fusion) -> Reasoned:
-    listening = Listening(fusion, Heard.load())
-    explain = Explainer(listening.probabilities, listening.kinds, text_encoder(MODELS))
-    return Reasoned(Beside([listening]), lambda: None, explain=explain)
+    listening, meaning = Listening(fusion, Heard.load()), Intent.load(Tone.load())
+    spoken = Spoken(meaning.probabilities, tuple(KINDS))
+    explain = Explainer(listening.probabilities, listening.kinds, text_encoder(MODELS), spoken)
+    return Reasoned(Beside([listening, meaning]), lambda: None, explain=explain)
 
 
 def window(**holds: tuple[Embedding, ...]) -> Window:
@@ -49,8 +52,9 @@ def said(text: str) -> Embedding:
     words = tuple(Word(text=f" {word}", at=n * 0.3, until=n * 0.3 + 0.3, probability=0.9) for n, word in enumerate(text.split()))
     times = {"camera": "hall", "at": 0.0, "until": 3.9, "captured": 4.0, "modalities": tuple(Modality)}
     transcript = Transcript(**times, text=text, language="en", confidence=1, no_speech=0, words=words)
-    vector = text_encoder(MODELS)([text])[0]
-    return Embedding(**times, modality=Modality.TEXT, vector=pack(vector), transcript=transcript)
+    read = text_encoder(MODELS).features([text])
+    vector, layers = pack(read.vectors[0]), pack(read.layers[0])
+    return Embedding(**times, modality=Modality.TEXT, vector=vector, grid=layers, transcript=transcript)
 
 
 def explained(judges: Reasoned, each: Window, kind: str) -> tuple[Judgement, Reasons]:
@@ -68,6 +72,21 @@ def test_the_words_that_call_for_help_are_those_that_matter(judges: Reasoned) ->
     assert max(shares, key=lambda word: shares[word]) in {"help", "please", "somebody", "police"}
     assert reasons.text.startswith("Said, most of all “")
     assert (reasons.heat, reasons.sounds) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "matter"),
+    [
+        ("the shop is closed now open the till or I will shoot you", "threat", {"shoot", "or", "will", "you", "I"}),
+        (SAID, "call_for_help", {"help", "please", "somebody", "police", "call"}),
+    ],
+)
+def test_the_words_that_are_meant_are_those_that_matter(judges: Reasoned, text: str, kind: str, matter: set[str]) -> None:
+    found, reasons = explained(judges, window(texts=(said(text),)), kind)
+    shares = {word.text.strip(): word.share for word in reasons.words}
+    assert max(shares, key=lambda word: shares[word]) in matter
+    assert reasons.text.startswith("Said, most of all “")
+    assert found.probability > 0.3
 
 
 def test_the_same_window_has_the_same_reasons(judges: Reasoned) -> None:
