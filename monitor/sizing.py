@@ -7,7 +7,7 @@ or a constant with its reason.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -27,8 +27,9 @@ SOUNDS: Final = 2.0
 """Pieces of sound a second, and windows a second (`fusion.hop_s`)."""
 LIMIT: Final = 1000
 """Partitions of a topic (`kafka.partitions`)."""
-AGAIN: Final = 1.5
-"""Partitions are so many times the processes: there may be more of these before cameras must move."""
+AGAIN: Final = 3
+"""Partitions are so many times the processes: whoever takes one of a dead process has a third more to do. With half as many some have
+twice what others have, and a cluster that lost a machine did not recover (docs/sizing.md says how long it takes)."""
 DAY_S: Final = 86_400.0
 
 Decode = Literal["reference", "key"]
@@ -226,11 +227,11 @@ def _cell(costs: Costs, demand: Demand, site: Site, cells: int) -> Plan:
     return Plan(
         cells=cells,
         cameras=cameras,
-        partitions=max(8, math.ceil(most * AGAIN)),
+        partitions=max(8, most * AGAIN),
         stages=stages,
         brokers=_brokers(costs, demand, site, cameras, each["bus"] * cameras / 1000),
         busy_cores=busy,
-        machines=_machines(busy, site),
+        machines=_machines(stages, cameras, site),
     )
 
 
@@ -240,10 +241,14 @@ def _stage(name: str, busy_cores: float, cameras: int, load: float) -> Stage:
     return Stage(name=name, busy_cores=busy_cores, processes=even if name == "capture" else processes_for(busy_cores, cameras, load))
 
 
-def _machines(busy_cores: float, site: Site) -> int:
-    """Enough that one may die: without it, the others are busy at nine tenths at most."""
-    enough = math.ceil(busy_cores / (site.machine_cores * site.load))
-    return max(2, enough, math.ceil(busy_cores / (site.machine_cores * FULL)) + 1)
+def _machines(stages: Sequence[Stage], cameras: int, site: Site) -> int:
+    """Enough that one may die: without it, the busiest of the others, whose cameras are more than the mean, is not full."""
+    busy = sum(stage.busy_cores for stage in stages)
+    even = sum(stage.busy_cores for stage in stages if stage.name == "capture")
+    count = max(2, math.ceil(busy / (site.machine_cores * site.load)))
+    while even + (busy - even) * busiest(cameras, count - 1) > site.machine_cores * FULL * (count - 1):
+        count += 1
+    return count
 
 
 def _brokers(costs: Costs, demand: Demand, site: Site, cameras: int, busy_cores: float) -> Brokers:

@@ -68,11 +68,14 @@ def test_no_process_is_full_even_if_chance_is_against_it(cameras: int) -> None:
             assert stage.busy_cores / stage.processes * busiest(cameras, stage.processes) <= PROCESS_CORES * FULL + 1e-9
 
 
-@pytest.mark.parametrize("cameras", [1, 10, 200])
-def test_one_machine_may_die(cameras: int) -> None:
+@pytest.mark.parametrize("cameras", [1, 10, 200, 1_000])
+def test_one_machine_may_die_even_if_chance_is_against_another(cameras: int) -> None:
     found, site = planned(cameras), Site()
     assert found.machines >= 2
-    assert found.busy_cores <= FULL * site.machine_cores * (found.machines - 1) + 1e-9
+    left = found.machines - 1
+    even = next(stage.busy_cores for stage in found.stages if stage.name == "capture")
+    most = (even + (found.busy_cores - even) * busiest(cameras, left)) / left
+    assert most <= FULL * site.machine_cores + 1e-9
 
 
 def test_there_are_partitions_for_every_process_and_never_more_than_a_topic_has() -> None:

@@ -46,7 +46,8 @@ with its own `bus`. Partitions, processes and `media_gb` are those of a cell, th
 """
 SIMULATED: Final = """## Simulated: a usual minute, and a machine that dies
 
-`monitor/simulation.py` plays {seconds} s of such a cluster, event after event; after {fails} s one machine dies for good. Of a
+`monitor/simulation.py` plays {seconds} s of such a cluster, event after event; after {fails} s one machine dies for good. What is
+shown is the run in the middle of 5 seeds, by how soon all is as usual: which cameras lie together is up to chance. Of a
 cell of more than
 {most} cameras a slice is played: as many machines, partitions and processes less as cameras. The machine that dies is then a larger part
 of what is played than it is of the cell, as if as large a part of the cell died: the last column says how large.
@@ -67,8 +68,10 @@ ASSUMED: Final = """## What is assumed
 - Cameras lie in partitions by a hash, so the busiest process has more than the mean, by the expected maximum of as many
   normal variables. It
   may be busy at {full}. Where a process has few cameras that is what makes processes many: a stage has more of them than its cores say.
-- Partitions are {again} times the processes of the largest stage, and 8 at least. Capture's cameras are shared out by hand.
-- With one machine dead, the others are busy at {full} at most. Brokers have machines of their own.
+- Partitions are {again} times the processes of the largest stage, and 8 at least: whoever takes one of a dead process's has a third more
+  to do. Capture's cameras are shared out by hand.
+- With one machine dead, the busiest of the others is busy at {full} at most, by the same expected maximum. Brokers have machines of
+  their own.
 - A broker takes in and gives out what `bench bus` measured of one that shares two cores with its clients, at `--load`; there are as many at
   least as copies. Records are not compressed: pictures are JPEG.
 - Disks hold what retention keeps (`kafka.retention`), every copy, and an eighth more for segments that are not deleted yet.
