@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from monitor import inference
 from monitor.config import Models
 from monitor.efficientnet import TorchPictures
 from monitor.errors import ModelError
@@ -77,9 +78,11 @@ def test_the_grid_keeps_places(encoder: PictureEncoder):
 def test_openvino_and_torch_agree():
     located = locate("efficientnet-lite0")
     ours, reference = OpenVinoPictures(located, threads=0)(scenes()), TorchPictures(located, "cpu")(scenes())
-    # 1e-4 in float32; a CPU with bfloat16 computes in that, and is a little off
-    assert cosines(ours.vectors, reference.vectors).min() > 0.999
-    assert cosines(ours.grids, reference.grids).min() > 0.999
+    # a CPU with bfloat16 computes in that, whose eight bits leave .9980 to .9995 of these vectors, by the CPU
+    halved = "BF16" in inference.openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    least = 0.995 if halved else 0.9999
+    assert cosines(ours.vectors, reference.vectors).min() > least
+    assert cosines(ours.grids, reference.grids).min() > least
 
 
 @pytest.mark.parametrize("images", [scenes()])
