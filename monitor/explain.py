@@ -179,13 +179,16 @@ class Explainer:
 
     def _shares(self, window: Window, asked: set[str]) -> dict[str, Reasons]:
         """What the parts' shares give, by the kinds that are asked for."""
+        of_network = asked.intersection(self.kinds)
+        of_words = asked.intersection(self.spoken.kinds) if self.spoken is not None else set()
+        words = list(self._words(window)) if of_network or of_words else []
         found: dict[str, Reasons] = {}
-        if asked.intersection(self.kinds):
-            shares = _variants(window, [*_tokens(window), *_places(window), *self._words(window)], self.network)
-            found |= {kind: shares.of(number) for number, kind in enumerate(self.kinds) if kind in asked}
-        if self.spoken is not None and asked.intersection(self.spoken.kinds):
-            shares = _variants(window, list(self._words(window)), self.spoken.probabilities)
-            found |= {kind: shares.of(number) for number, kind in enumerate(self.spoken.kinds) if kind in asked}
+        if of_network:
+            shares = _variants(window, [*_tokens(window), *_places(window), *words], self.network)
+            found |= {kind: shares.of(self.kinds.index(kind)) for kind in of_network}
+        if self.spoken is not None and of_words:
+            shares = _variants(window, words, self.spoken.probabilities)
+            found |= {kind: shares.of(self.spoken.kinds.index(kind)) for kind in of_words}
         return found
 
     def _words(self, window: Window) -> Iterator[_Part]:

@@ -7,7 +7,7 @@ or a constant with its reason.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -223,6 +223,7 @@ def _cell(costs: Costs, demand: Demand, site: Site, cells: int) -> Plan:
     each = camera_ms(costs, demand)
     stages = tuple(_stage(name, ms * cameras / 1000, cameras, site.load) for name, ms in each.items() if name != "bus")
     most = max(stage.processes for stage in stages if stage.name != "capture")
+    even = sum(stage.busy_cores for stage in stages if stage.name == "capture")
     busy = sum(stage.busy_cores for stage in stages)
     return Plan(
         cells=cells,
@@ -231,7 +232,7 @@ def _cell(costs: Costs, demand: Demand, site: Site, cells: int) -> Plan:
         stages=stages,
         brokers=_brokers(costs, demand, site, cameras, each["bus"] * cameras / 1000),
         busy_cores=busy,
-        machines=_machines(stages, cameras, site),
+        machines=_machines(busy, even, cameras, site),
     )
 
 
@@ -241,10 +242,11 @@ def _stage(name: str, busy_cores: float, cameras: int, load: float) -> Stage:
     return Stage(name=name, busy_cores=busy_cores, processes=even if name == "capture" else processes_for(busy_cores, cameras, load))
 
 
-def _machines(stages: Sequence[Stage], cameras: int, site: Site) -> int:
-    """Enough that one may die: without it, the busiest of the others, whose cameras are more than the mean, is not full."""
-    busy = sum(stage.busy_cores for stage in stages)
-    even = sum(stage.busy_cores for stage in stages if stage.name == "capture")
+def _machines(busy: float, even: float, cameras: int, site: Site) -> int:
+    """Enough that one may die: without it, the busiest of the others, whose cameras are more than the mean, is not full.
+
+    Of the `busy` processors, `even` are shared out by hand.
+    """
     count = max(2, math.ceil(busy / (site.machine_cores * site.load)))
     while even + (busy - even) * busiest(cameras, count - 1) > site.machine_cores * FULL * (count - 1):
         count += 1

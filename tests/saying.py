@@ -1,5 +1,6 @@
 """Windows in which something is said, and judges that hear what they are told."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,11 +23,11 @@ LAYERS = WIDTH + POOLED
 """… and what a head reads of it."""
 
 
-class Read:
+class Read(ABC):
     """What a text encoder gives beside its vectors, for one that is called and gives those: each layer the same."""
 
-    def __call__(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        raise NotImplementedError
+    @abstractmethod
+    def __call__(self, texts: Sequence[str]) -> npt.NDArray[np.float32]: ...
 
     def features(self, texts: Sequence[str]) -> TextFeatures:
         vectors = self(texts)

@@ -65,19 +65,14 @@ def intent(task: Task) -> dict[str, float]:
         heads={fold: meaning.teach(known, frozenset(range(FOLDS)) - {fold}) for fold in range(FOLDS)},
         calibration=meaning.calibrate(known, meaning.held_out(known)),
     )
-    truth = np.array([phrase.intent in MATTERS for phrase in chosen])
     families = [phrase.family for phrase in chosen]
-
-    def ap(name: str, scores: Scores) -> dict[str, float]:
-        return with_interval(name, lambda index: average_precision(truth[index], scores[index]), families)
-
     figures: dict[str, float] = {"sentences": len(chosen), "families": len(set(families))}
-    figures |= ap("ap_written", judges(chosen, _read(chosen)))
+    figures |= _ap("ap_written", chosen, judges(chosen, _written(chosen)), families)
     figures |= _abroad(judges)
     voices = list(speak([Said(text=phrase.text, language="en") for phrase in chosen], TESTED, np.random.default_rng([SEED, 1])))
     for snr in SNR_DB:
         heard = _heard(voices, noises, snr, task.config)
-        figures |= ap(f"ap_{snr}db", judges(chosen, heard))
+        figures |= _ap(f"ap_{snr}db", chosen, judges(chosen, heard), families)
         figures |= _recognition(chosen, heard, snr)
     return figures
 
@@ -102,7 +97,13 @@ class Judges:
         return max(probability(odds[kind], confidence, self.calibration[kind]) for kind in KINDS)
 
 
-def _read(said: Sequence[Phrase]) -> list[list[Heard]]:
+def _ap(name: str, said: Sequence[Phrase], scores: Scores, alike: Sequence[str]) -> dict[str, float]:
+    """How well scores tell the sentences that matter; those that are alike are drawn together for the interval."""
+    truth = np.array([phrase.intent in MATTERS for phrase in said])
+    return with_interval(name, lambda index: average_precision(truth[index], scores[index]), alike)
+
+
+def _written(said: Sequence[Phrase]) -> list[list[Heard]]:
     """Sentences as they are written."""
     return [[(phrase.text, 1.0)] for phrase in said]
 
@@ -110,11 +111,9 @@ def _read(said: Sequence[Phrase]) -> list[list[Heard]]:
 def _abroad(judges: Judges) -> dict[str, float]:
     """What is said in other languages than English, as written; no sentence by a head that was taught it."""
     abroad = [phrase for phrase in phrases() if phrase.language != "en" and (phrase.intent in MATTERS or phrase.intent == meaning.ORDINARY)]
-    truth, scores = np.array([phrase.intent in MATTERS for phrase in abroad]), judges(abroad, _read(abroad))
-    found = with_interval(
-        "ap_written_abroad", lambda index: average_precision(truth[index], scores[index]), [phrase.text for phrase in abroad]
-    )
-    return {**found, "sentences_abroad": len(abroad), "sentences_abroad_that_matter": int(truth.sum())}
+    found = _ap("ap_written_abroad", abroad, judges(abroad, _written(abroad)), [phrase.text for phrase in abroad])
+    matter = sum(phrase.intent in MATTERS for phrase in abroad)
+    return {**found, "sentences_abroad": len(abroad), "sentences_abroad_that_matter": matter}
 
 
 def sample(known: Sequence[Phrase], size: int, rng: np.random.Generator) -> list[Phrase]:
