@@ -20,7 +20,7 @@ setup: .venv/.installed ## Create .venv with everything in it (the other targets
 	@$(PIP_TARGET) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
 	@.venv/bin/uv pip install --quiet --python $(PIP_TARGET) --constraint constraints.txt --editable '.[$(EXTRAS)]' \
 	  || $(PIP_TARGET) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
-	@.venv/bin/scenewatch models yamnet --fetch > /dev/null
+	@.venv/bin/scenewatch models yamnet mpnet-base --fetch > /dev/null
 	@touch $@
 
 demo: setup ## Watch a camera become alerts: a scene of our own, or VIDEO=file

@@ -152,7 +152,7 @@ class Models(Section):
     """Where the networks run."""
     picture: str = "efficientnet-lite0"
     sound: str = "yamnet"
-    text: str = "minilm-l6"
+    text: str = "mpnet-base"
     fusion: str = "fusion-default"
     """A name of the registry, or the path (with a slash) of weights that were trained here."""
     shadow: str = ""

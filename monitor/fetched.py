@@ -21,7 +21,7 @@ from typing import Final
 from monitor.cache import cache_dir, place_folder, sha256
 from monitor.errors import ModelError
 
-FILE_LIMIT: Final = 64 << 20
+FILE_LIMIT: Final = 96 << 20
 """A larger file in a package is refused; bytes."""
 
 

@@ -65,7 +65,7 @@ class FusionConfig(msgspec.Struct, frozen=True, kw_only=True):
     """J, the width of the space in which what is seen, heard and said lies beside its captions; 0: there is none."""
     picture: int = 1280
     sound: int = 1024
-    text: int = 384
+    text: int = 768
     width: int = 64
     """D."""
     layers: int = 2

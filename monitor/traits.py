@@ -65,3 +65,14 @@ def tokens(pictures: Sequence[Floats], ages: Sequence[float]) -> tuple[Floats, F
     held, since = list(pictures[-PICTURES:]), list(ages[-PICTURES:])
     values = np.concatenate([np.zeros((0, NUMBERS), np.float32), *held])
     return values, np.repeat(np.array(since, np.float32), [len(each) for each in held])
+
+
+def seen_from(values: Floats, zoom: float, right: float, down: float, *, mirrored: bool) -> Floats:
+    """Traits [n, NUMBERS] as another camera would give them: the picture in a mirror, so many times as large, and moved by shares of it."""
+    seen, at = values.copy(), len(GROUPS) + 1
+    middle, foot, height, speed, known = (seen[:, n] for n in (at, at + 1, at + 2, at + 4, at + 5))
+    middle[:] = 0.5 + zoom * ((0.5 - middle) if mirrored else (middle - 0.5)) + right
+    foot[:] = 0.5 + zoom * (foot - 0.5) + down
+    height += math.log(zoom)
+    speed[:] = np.where(known > 0, np.log1p(zoom * np.expm1(speed)), speed)
+    return seen

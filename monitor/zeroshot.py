@@ -62,15 +62,15 @@ class Conse:
     """The names' vectors [classes, d], each of length 1."""
 
     def texts(self, texts: Sequence[str]) -> Floats:
-        """Texts to [n, 384], each of length 1."""
+        """Texts to [n, 768], each of length 1."""
         return self.encode(texts)
 
     def pictures(self, items: Sequence[Embedding]) -> Floats:
-        """Embeddings of pictures to [n, 384], each of length 1."""
+        """Embeddings of pictures to [n, 768], each of length 1."""
         return self.place(np.stack([floats(item.vector) for item in items])) if items else np.empty((0, self.classes.shape[1]), np.float32)
 
     def place(self, vectors: Floats) -> Floats:
-        """The visual encoder's vectors [n, features] to [n, 384], each of length 1; from the names' centre, which all pictures are near."""
+        """The visual encoder's vectors [n, features] to [n, 768], each of length 1; from the names' centre, which all pictures are near."""
         likely = softmax((vectors @ self.classifier.T + self.bias) / TEMPERATURE)
         return unit(likely @ self.classes - self.classes.mean(0))
 

@@ -2,7 +2,8 @@
 
 A file is named after the recording, and after a digest of its bytes, of the models and of the settings that matter: what is there is
 right, so that a run that was interrupted goes on. It is a safetensors file: one tensor for each modality and field of the embeddings
-(`picture.vector`, `sound.grid` …; float16, as exact as on the bus), a row each; the messages without these are JSON in its metadata.
+(`picture.vector`, `sound.grid` …; float16, as exact as on the bus), a row each, one for what people and things look like (`things.look`),
+and `messages`, the bytes of a JSON list of the messages without these.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ Item = Embedding | Mark
 
 FIELDS: Final = ("vector", "grid", "motion", "closeup", "joint")
 """Of an embedding, those that are arrays."""
+LOOK: Final = "things.look"
+MESSAGES: Final = "messages"
 INDEX: Final = "index.csv"
 COLUMNS: Final = ("path", "sha256", "features", "label", "use", "licence")
 SUFFIXES: Final = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
@@ -47,8 +50,10 @@ def store() -> Path:
 def write(path: Path, items: Sequence[Item], about: dict[str, str] | None = None) -> None:
     """Keep the messages of one recording."""
     arrays = {f"{modality}.{field}": rows for modality in Modality for field in FIELDS if (rows := _rows(items, modality, field)).size}
-    bare = [_bare(item, arrays) for item in items]
-    write_atomically(path, save(arrays, {**(about or {}), "messages": msgspec.json.encode(bare).decode()}))
+    if (looks := _looks(items)).size:
+        arrays[LOOK] = looks
+    bare = msgspec.json.encode([_bare(item, arrays) for item in items])
+    write_atomically(path, save({**arrays, MESSAGES: np.frombuffer(bare, np.uint8)}, about))
 
 
 def read(path: Path) -> list[Item]:
@@ -56,7 +61,7 @@ def read(path: Path) -> list[Item]:
     try:
         with safe_open(path, framework="numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
-            bare = msgspec.json.decode((file.metadata() or {})["messages"], type=list[Item])
+        bare = msgspec.json.decode(arrays.pop(MESSAGES).tobytes(), type=list[Item])
     except (OSError, SafetensorError, KeyError, msgspec.MsgspecError) as error:
         raise SourceError(f"{path}: it holds no features: {error}. Remove it, and have them made again") from error
     given = {name: iter(rows) for name, rows in arrays.items()}
@@ -71,17 +76,31 @@ def _rows(items: Sequence[Item], modality: Modality, field: str) -> npt.NDArray[
     return np.stack([np.frombuffer(data, "<f2") for data in held]).astype(np.float16)
 
 
+def _looks(items: Sequence[Item]) -> npt.NDArray[np.float16]:
+    """What all people and things look like [n, width], in their order; nothing where these are not alike."""
+    held = [thing.look for item in items if isinstance(item, Embedding) for thing in item.things or ()]
+    if len({len(look) for look in held}) != 1:
+        return np.empty((0, 0), np.float16)
+    return np.stack([np.frombuffer(look, "<f2") for look in held]).astype(np.float16)
+
+
 def _bare(item: Item, arrays: dict[str, npt.NDArray[np.float16]]) -> Item:
     if isinstance(item, Mark):
         return item
-    return msgspec.structs.replace(item, **{field: b"" for field in FIELDS if f"{item.modality}.{field}" in arrays})
+    bare: dict[str, Any] = {field: b"" for field in FIELDS if f"{item.modality}.{field}" in arrays}
+    if item.things and LOOK in arrays:
+        bare["things"] = tuple(msgspec.structs.replace(thing, look=b"") for thing in item.things)
+    return msgspec.structs.replace(item, **bare)
 
 
 def _whole(item: Item, given: dict[str, Iterator[npt.NDArray[np.float16]]]) -> Item:
     if isinstance(item, Mark):
         return item
-    fields = {field: given[name] for field in FIELDS if (name := f"{item.modality}.{field}") in given}
-    return msgspec.structs.replace(item, **{field: next(rows).astype("<f2").tobytes() for field, rows in fields.items()})
+    rows = {field: given[name] for field in FIELDS if (name := f"{item.modality}.{field}") in given}
+    fields: dict[str, Any] = {field: next(each).astype("<f2").tobytes() for field, each in rows.items()}
+    if item.things and LOOK in given:
+        fields["things"] = tuple(msgspec.structs.replace(each, look=next(given[LOOK]).astype("<f2").tobytes()) for each in item.things)
+    return msgspec.structs.replace(item, **fields)
 
 
 def tokens(items: Iterable[Item], modality: Modality) -> Tokens:

@@ -35,7 +35,7 @@ def test_models_are_installed_and_genuine(scenewatch: Command) -> None:
     for name in (
         "efficientnet-lite0",
         "whisper-base",
-        "minilm-l6",
+        "mpnet-base",
         "fusion-default",
         "silero-vad",
         "centernet-mobilenetv3",

@@ -222,7 +222,7 @@ async def test_the_real_encoders_fill_the_embeddings(bus: MemoryBus, metrics: Me
     async with stage(bus, load(Models(threads=1)), metrics):
         messages = await received(bus, 4)
     widths = {(m.modality, floats(m.vector).size, floats(m.grid).size) for m in messages if isinstance(m, Embedding)}
-    assert widths == {(Modality.PICTURE, 1280, 7 * 7 * 112), (Modality.SOUND, 1024, 5 * 2 * 384 + NUMBERS), (Modality.TEXT, 384, 3 * 384)}
+    assert widths == {(Modality.PICTURE, 1280, 7 * 7 * 112), (Modality.SOUND, 1024, 5 * 2 * 384 + NUMBERS), (Modality.TEXT, 768, 2 * 768)}
     assert all(np.isfinite(floats(m.vector)).all() for m in messages if isinstance(m, Embedding))
 
 

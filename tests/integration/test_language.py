@@ -7,9 +7,9 @@ import torch
 from transformers import AutoModel, AutoTokenizer
 
 from monitor.config import Models
-from monitor.language import OpenVinoTexts, TextEncoder, text_encoder
-from monitor.minilm import TorchTexts
+from monitor.language import LAYERS, VECTOR, OpenVinoTexts, TextEncoder, text_encoder
 from monitor.models import locate
+from monitor.mpnet import TorchTexts
 
 SENTENCES = [
     "Help!",
@@ -33,31 +33,31 @@ SENTENCES = [
 
 @pytest.fixture(scope="module", params=["openvino", "torch"])
 def encoder(request: pytest.FixtureRequest) -> TextEncoder:
-    located = locate("minilm-l6")
+    located = locate("mpnet-base")
     return OpenVinoTexts(located, threads=1) if request.param == "openvino" else TorchTexts(located, "cpu")
 
 
 @pytest.fixture(scope="module")
 def reference() -> Callable[[Sequence[str]], np.ndarray]:
-    """The model as its makers run it: the whole of transformers, one text at a time; the layers' and the last one's means [n, 4, 384]."""
-    folder = locate("minilm-l6").folder
+    """The model as its makers run it: the whole of transformers, one text at a time; the layers' and the last one's means [n, LAYERS + 1, VECTOR]."""
+    folder = locate("mpnet-base").folder
     tokenizer, network = (auto.from_pretrained(folder, local_files_only=True) for auto in (AutoTokenizer, AutoModel))
 
     @torch.inference_mode()
     def vector(text: str) -> np.ndarray:
         tokens = tokenizer([text], truncation=True, max_length=128, return_tensors="pt")
         states = network.eval()(**tokens, output_hidden_states=True).hidden_states
-        return torch.nn.functional.normalize(torch.stack([states[layer].mean(1)[0] for layer in (3, 4, 5, 6)])).numpy()
+        return torch.nn.functional.normalize(torch.stack([states[layer].mean(1)[0] for layer in (*LAYERS, 12)])).numpy()
 
     return lambda texts: np.stack([vector(text) for text in texts])
 
 
 def test_texts_become_vectors_of_length_one(encoder: TextEncoder):
     vectors = encoder(["Help me!", "Good morning.", ""])
-    assert vectors.shape == (3, 384)
+    assert vectors.shape == (3, VECTOR)
     assert vectors.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
-    assert encoder.name == "minilm-l6@53aa5117"
+    assert encoder.name == "mpnet-base@78c0197b"
 
 
 def test_vectors_are_those_that_the_fusion_network_was_trained_on(encoder: TextEncoder, reference: Callable[[Sequence[str]], np.ndarray]):
@@ -73,12 +73,12 @@ def test_vectors_are_those_that_the_fusion_network_was_trained_on(encoder: TextE
 def test_the_configuration_chooses_openvino_on_the_cpu():
     encoder = text_encoder(Models())
     assert isinstance(encoder, OpenVinoTexts)
-    assert encoder(["Help!"]).shape == (1, 384)
+    assert encoder(["Help!"]).shape == (1, VECTOR)
 
 
 def test_the_network_is_converted_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    located = locate("minilm-l6")
+    located = locate("mpnet-base")
     OpenVinoTexts(located, threads=1)
     [kept] = (tmp_path / "scenewatch" / "openvino").iterdir()
     written = (kept / "model.bin").stat().st_mtime_ns
@@ -94,8 +94,8 @@ def test_vectors_stay_what_they_were_when_the_next_text_comes(encoder: TextEncod
 
 
 def test_no_text_is_no_vector(encoder: TextEncoder):
-    assert encoder([]).shape == (0, 384)
-    assert encoder.features([]).layers.shape == (0, 3, 384)
+    assert encoder([]).shape == (0, VECTOR)
+    assert encoder.features([]).layers.shape == (0, len(LAYERS), VECTOR)
 
 
 def test_what_means_the_same_is_near(encoder: TextEncoder):

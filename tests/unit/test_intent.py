@@ -9,7 +9,7 @@ from saying import heard, intent, said, tone, window
 
 from monitor.heads import Head
 from monitor.intent import BUCKETS, INTENTS, MEANT, READ, WORDS, Intent, log_odds, meant, probability, text_features, words_of
-from monitor.language import TextFeatures
+from monitor.language import LAYERS, VECTOR, TextFeatures
 from monitor.messages import Embedding, pack
 from monitor.tone import Voice
 
@@ -74,7 +74,7 @@ def test_what_was_heard_only_moves_how_far_words_are_meant(tense: float, prior: 
 
 
 def nothing(texts: int) -> TextFeatures:
-    return TextFeatures(np.zeros((texts, 384), np.float32), np.zeros((texts, 3, 384), np.float32))
+    return TextFeatures(np.zeros((texts, VECTOR), np.float32), np.zeros((texts, len(LAYERS), VECTOR), np.float32))
 
 
 @given(st.text(max_size=60))
@@ -89,7 +89,7 @@ def test_no_text_is_no_row():
 
 
 def test_an_utterance_whose_layers_are_not_told_is_judged_all_the_same():
-    known = msgspec.structs.replace(said(THREAT), grid=pack(np.zeros((3, 384))))
+    known = msgspec.structs.replace(said(THREAT), grid=pack(np.zeros((len(LAYERS), VECTOR))))
     assert judged(intent(tone(0.0)), said(THREAT)) == judged(intent(tone(0.0)), known)
 
 

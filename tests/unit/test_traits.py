@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from monitor import traits
 from monitor.messages import Embedding, Modality, Pose, Sighting, pack
@@ -64,3 +66,34 @@ def test_things_have_the_age_of_their_picture_and_those_of_the_oldest_are_left_o
     empty, none = traits.tokens([], [])
     assert empty.shape == (0, traits.NUMBERS)
     assert none.shape == (0,)
+
+
+def moved(thing: Sighting, zoom: float, right: float, down: float, *, mirrored: bool) -> Sighting:
+    """What another camera would see of it."""
+    left, top, end, bottom = thing.box
+    left, end = (1 - end, 1 - left) if mirrored else (left, end)
+    box = tuple(0.5 + zoom * (at - 0.5) + by for at, by in ((left, right), (top, down), (end, right), (bottom, down)))
+    return Sighting(
+        label=thing.label,
+        confidence=thing.confidence,
+        box=box,
+        speed=None if thing.speed is None else zoom * thing.speed,
+        pose=thing.pose,
+        dwell_s=thing.dwell_s,
+    )
+
+
+@given(st.floats(0.5, 2), st.floats(-0.3, 0.3), st.floats(-0.3, 0.3), st.booleans(), st.none() | st.floats(0, 2))
+def test_what_another_camera_would_see_is_what_it_would_give(zoom: float, right: float, down: float, mirrored: bool, speed: float | None) -> None:
+    given_ = thing(speed=speed, pose=Pose.LYING, dwell_s=3.0)
+    seen = traits.seen_from(traits.of(picture(given_)), zoom, right, down, mirrored=mirrored)
+    expected = traits.of(picture(moved(given_, zoom, right, down, mirrored=mirrored)))
+    np.testing.assert_allclose(seen, expected, atol=1e-4)
+
+
+def test_what_is_seen_from_elsewhere_leaves_what_was_given_as_it_is() -> None:
+    before = traits.of(picture(thing(speed=1.0)))
+    kept = before.copy()
+    traits.seen_from(before, 2.0, 0.1, 0.1, mirrored=True)
+    np.testing.assert_array_equal(before, kept)
+    assert traits.seen_from(np.zeros((0, traits.NUMBERS), np.float32), 2.0, 0.1, 0.1, mirrored=True).shape == (0, traits.NUMBERS)

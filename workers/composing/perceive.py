@@ -16,13 +16,14 @@ from monitor.errors import SourceError
 from monitor.messages import Embedding, Mark, Message, Modality, Topic
 from monitor.metrics import Metrics
 from monitor.models import locate
+from monitor.objects import looks
 from workers import build, capture, features
 from workers.bench.tape import Tape
 from workers.build import Run
 from workers.features import Item
 from workers.stage import Stage
 
-VERSION: Final = 6
+VERSION: Final = 7
 """Counts up when the stages make something else of the same film."""
 
 Recorded = Sequence[tuple[Topic, Message]]
@@ -33,14 +34,10 @@ class Perception:
 
     def __init__(self, settings: Config, folder: Path | None = None) -> None:
         self.folder = folder or features.store()
-        # people and things are read by normality and told in alerts, and neither is looked at here;
         # flow is measured, so that networks which read it and which don't can be compared on the same streams
-        updates = {
-            "models": settings.models.model_copy(update={"objects": "off"}),
-            "capture": settings.capture.model_copy(update={"flow": True}),
-        }
-        self._settings = settings = settings.model_copy(update=updates)
-        models = (settings.models.picture, settings.models.sound, settings.models.text, settings.speech.model)
+        capture = settings.capture.model_copy(update={"flow": True})
+        self._settings = settings = settings.model_copy(update={"capture": capture})
+        models = (settings.models.picture, settings.models.sound, settings.models.text, settings.speech.model, *looks(settings.models))
         said = (VERSION, settings.capture, settings.speech, [locate(name).version for name in models])
         self._key = repr(said)
 

@@ -56,12 +56,12 @@ class Photos:
     pictures: Floats
     """The visual encoder's vectors [n, 1280]."""
     captions: Floats
-    """The captions' vectors [m, 384]."""
+    """The captions' vectors [m, 768]."""
     of: Integers
     """Which photo each caption is of [m]."""
 
     def means(self) -> Floats:
-        """The mean of each photo's captions [n, 384]."""
+        """The mean of each photo's captions [n, 768]."""
         return np.stack([self.captions[self.of == photo].mean(axis=0) for photo in range(len(self.names))])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -20,7 +21,7 @@ from monitor.motion import MOTION
 from workers.composing.plan import pick
 from workers.training.bank import Bank, Tokens
 from workers.training.captions import Captions
-from workers.training.compose import SURE_S, WINDOW_S, Banks, Examples, Numbers, Part, examples
+from workers.training.compose import SURE_S, WINDOW_S, Banks, Examples, Numbers, Part, Things, examples
 from workers.training.fit import measure
 from workers.training.streams import Stream
 
@@ -35,6 +36,12 @@ WRITTEN: Final = 0.5
 
 UNSEEN: Final = 0.3
 """Share of the pictures' windows whose people and things are not shown: where nobody looks for them, it must do without."""
+ZOOM: Final = 0.5
+"""People and things of a window are shown larger or smaller, up to e to this power, …"""
+MOVED: Final = 0.3
+"""… moved by up to such a share of the picture, …"""
+MIRRORED: Final = 0.5
+"""… and so often in a mirror."""
 UNHEARD: Final = 0.3
 """Share of the sounds without what the encoder's layers hear: where no voices are judged (models.tone: false), it must do without."""
 JOINT: Final = 64
@@ -142,11 +149,17 @@ class Mixer:
 
     def _part(self, modality: Modality, place: Place) -> Part | None:
         part = self._taught.streams[place[0]].part(modality, place[1])
-        if part is not None and part.things is not None and self.rng.random() < UNSEEN:
-            return part._replace(things=None)
+        if part is not None and part.things is not None:
+            return part._replace(things=None if self.rng.random() < UNSEEN else self._elsewhere(part.things))
         if part is not None and modality is Modality.SOUND and self.rng.random() < UNHEARD:
             return part._replace(tokens=replace(part.tokens, values=self._last_alone(part.tokens.values)))
         return part
+
+    def _elsewhere(self, things: Things) -> Things:
+        """People and things as if the camera hung elsewhere: of so few scenes, where they are would be learned by heart."""
+        zoom = math.exp(self.rng.uniform(-ZOOM, ZOOM))
+        right, down = self.rng.uniform(-MOVED, MOVED, 2).tolist()
+        return things._replace(values=traits.seen_from(things.values, zoom, right, down, mirrored=self.rng.random() < MIRRORED))
 
     def _last_alone(self, sounds: Numbers) -> Numbers:
         """Sounds [n, features] as they are where only the encoder's last layer is known."""
