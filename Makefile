@@ -15,7 +15,7 @@ setup: .venv/.installed ## Create .venv with everything in it (the other targets
 
 .venv/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "scenewatch needs Python 3.11 or newer: make PYTHON=python3.11 …"; exit 1; }
-	@echo "setting up .venv: about 6 GB, one to four minutes, once"
+	@echo "setting up .venv: about 7 GB, one to four minutes, once"
 	@$(PYTHON) -m venv .venv
 	@$(PIP_TARGET) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
 	@.venv/bin/uv pip install --quiet --python $(PIP_TARGET) --constraint constraints.txt --editable '.[$(EXTRAS)]' \

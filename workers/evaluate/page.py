@@ -42,7 +42,7 @@ LINES: Final = (
     Line(of="intent", name="ap_20db", says="threats and calls for help, through the recogniser at 20 dB: average precision", reach="0.95"),
     Line(of="intent", name="ap_10db", says="… at 10 dB", reach="0.90"),
     Line(of="intent", name="ap_0db", says="… at 0 dB", reach="0.80"),
-    Line(of="intent", name="ap_written_abroad", says="… in seventeen other languages, as written"),
+    Line(of="intent", name="ap_written_abroad", says="… in 23 other languages, as written"),
     Line(of="incidents", name="ap_fused", says="composed streams, all kinds: average precision of windows, fused", reach="0.90"),
     Line(of="incidents", name="stream_hours", says="… hours of stream", reach="2", form=".1f"),
     Line(of="incidents", name="ap_best_single", says="… the best single modality", reach="0.10 less"),

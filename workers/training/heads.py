@@ -29,7 +29,7 @@ MODELS: Final = config.Models()
 
 INTENT_LIMITS: Final = (
     "Learned from sentences that were written for it, two thirds of them English; the sentence encoder is English.",
-    "Seventeen other languages: some forty sentences each, which no native speaker has read; threats in them are hardly told.",
+    "23 other languages: a dozen to sixty sentences each, which no native speaker has read; threats in them are hardly told.",
     "What the recogniser writes was learned from one synthesiser's voices in made noise; shouting, dialects and children were not taught.",
     "threat: that words are meant is decided by the voice, with three stated probabilities (monitor.intent), for no data has both.",
     "Probabilities are calibrated on these sentences, half of which matter: far more than in life.",

@@ -35,7 +35,7 @@ def phrases() -> tuple[Phrase, ...]:
 
     Families are dealt to the folds in turn, each intent by itself. The sentences of more_intents.csv bear the name of the tested
     family that they resemble most, so that no fold is judged by a head which was taught what it asks. Those of abroad.csv, in
-    seventeen languages, are four families, each with a part of every language and intent.
+    23 languages, are four families, each with a part of every language and intent.
     """
     found = [(line.text, _intent(line.family, distress=line.distress), line.family, line.language) for line in sentences()]
     found += _lines("intents.csv")

@@ -34,7 +34,7 @@ INCIDENT: Final[Mapping[Modality, float]] = {Modality.PICTURE: 0.4, Modality.SOU
 WRITTEN: Final = 0.5
 """Share of the texts that are sentences as they are written, not as they were recognised."""
 
-UNSEEN: Final = 0.3
+UNSEEN: Final = 0.5
 """Share of the pictures' windows whose people and things are not shown: where nobody looks for them, it must do without."""
 ZOOM: Final = 0.5
 """People and things of a window are shown larger or smaller, up to e to this power, …"""

@@ -68,7 +68,7 @@ LIMITS: Final = (
     "Its joint space lies beside a few captions a kind: it tells those kinds apart, and knows no others.",
 )
 READS_FLOW: Final = "It reads dense flow where that is measured (capture.flow: true)."
-READS_THINGS: Final = "People and things are read where somebody looks for them (models.objects); a third of what taught it had none."
+READS_THINGS: Final = "People and things are read where somebody looks for them (models.objects); half of what taught it had none."
 READS_NO_THINGS: Final = "It reads no people and things: nobody looked for any in what taught it."
 
 
