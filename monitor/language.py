@@ -1,6 +1,6 @@
-"""The language encoder f_l: what was said becomes one vector (all-mpnet-base-v2: MPNet, Song et al. 2020, arXiv
-2004.09297, taught to tell sentences as in Reimers and Gurevych 2019, arXiv 1908.10084).
+"""The language encoder f_l: what was said becomes one vector.
 
+all-mpnet-base-v2: MPNet (Song et al. 2020, arXiv 2004.09297), taught to tell sentences (Reimers and Gurevych 2019, arXiv 1908.10084).
 On the CPU it runs in OpenVINO, converted once and kept in the cache folder; on a GPU the same network runs in torch
 (`monitor.mpnet`), which takes seconds to import and is not needed here.
 """

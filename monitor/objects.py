@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor import config, inference, tfjs
+from monitor.errors import ModelError
 from monitor.jpeg import Image
 from monitor.messages import pack
 from monitor.models import Located, locate

@@ -39,7 +39,7 @@ def encoder(request: pytest.FixtureRequest) -> TextEncoder:
 
 @pytest.fixture(scope="module")
 def reference() -> Callable[[Sequence[str]], np.ndarray]:
-    """The model as its makers run it: the whole of transformers, one text at a time; the layers' and the last one's means [n, LAYERS + 1, VECTOR]."""
+    """The model as its makers run it, one text at a time: the layers' and the last one's means [n, LAYERS + 1, VECTOR]."""
     folder = locate("mpnet-base").folder
     tokenizer, network = (auto.from_pretrained(folder, local_files_only=True) for auto in (AutoTokenizer, AutoModel))
 

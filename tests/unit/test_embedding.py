@@ -11,6 +11,7 @@ from saying import Read
 from monitor.bus import Record
 from monitor.embedding import Sounds, pictures, spoken, texts
 from monitor.jpeg import Image, encode_jpeg
+from monitor.language import LAYERS
 from monitor.messages import Embedding, Frame, Mark, Message, Modality, Ref, Sound, Topic, Transcript, Word, floats
 from monitor.vision import PictureFeatures
 
@@ -215,7 +216,7 @@ def test_words_become_embeddings_that_carry_them():
     assert [type(item) for item in encoded.items] == [Mark, Embedding, Mark]
     assert vectors(encoded.items) == [[7]]
     assert isinstance(encoded.items[1], Embedding)
-    assert floats(encoded.items[1].grid).tolist() == [7, 7, 7]
+    assert floats(encoded.items[1].grid).tolist() == [7] * len(LAYERS)
     assert encoded.items[1].transcript is said
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -43,6 +44,16 @@ def test_fields_that_are_not_alike_come_back_too(tmp_path: Path) -> None:
     items = [ITEMS[0], embedding(Modality.PICTURE, 1.0)]
     write(tmp_path / "a.safetensors", items)
     assert read(tmp_path / "a.safetensors") == items
+
+
+def test_what_things_look_like_stays_with_each(tmp_path: Path) -> None:
+    looking = [msgspec.structs.replace(THING, track=n, look=pack(RNG.normal(size=4))) for n in range(3)]
+    items = [embedding(Modality.PICTURE, float(at), things=some) for at, some in enumerate((tuple(looking[:2]), None, (), (looking[2],)))]
+    write(tmp_path / "a.safetensors", items)
+    assert read(tmp_path / "a.safetensors") == items
+    unlike = [embedding(Modality.PICTURE, 0.0, things=(THING, msgspec.structs.replace(THING, look=b"")))]
+    write(tmp_path / "b.safetensors", unlike)
+    assert read(tmp_path / "b.safetensors") == unlike
 
 
 def test_tokens_are_those_of_a_modality() -> None:

@@ -84,7 +84,7 @@ def moved(thing: Sighting, zoom: float, right: float, down: float, *, mirrored: 
 
 
 @given(st.floats(0.5, 2), st.floats(-0.3, 0.3), st.floats(-0.3, 0.3), st.booleans(), st.none() | st.floats(0, 2))
-def test_what_another_camera_would_see_is_what_it_would_give(zoom: float, right: float, down: float, mirrored: bool, speed: float | None) -> None:
+def test_another_camera_gives_what_it_would_see(zoom: float, right: float, down: float, mirrored: bool, speed: float | None) -> None:
     given_ = thing(speed=speed, pose=Pose.LYING, dwell_s=3.0)
     seen = traits.seen_from(traits.of(picture(given_)), zoom, right, down, mirrored=mirrored)
     expected = traits.of(picture(moved(given_, zoom, right, down, mirrored=mirrored)))
