@@ -50,10 +50,10 @@ EXPECTED: Final = 2
 """So many of the nearest are named."""
 LEAST: Final = 0.01
 """Smaller shares of a probability are not worth telling."""
-WORDS: Final = 40
+WORDS: Final = 24
 """So many words of a window, the newest, are asked for."""
-READ: Final = 512
-"""So many readings of utterances are remembered: the next window holds the same ones."""
+READ: Final = 64
+"""So many utterances are remembered as they were read word by word: the next window holds the same ones."""
 MOVES: Final = "movement that the probability rests on"
 DIFFERS: Final = "unlike this place in ordinary moments"
 
@@ -143,7 +143,8 @@ class Explainer:
     spoken: Spoken | None = None
     """Whose kinds are explained by words alone."""
     _ordinary: dict[str, Ordinary] = field(default_factory=dict)
-    _readings: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)
+    _readings: dict[tuple[str, ...], tuple[Sequence[_Reading], Sequence[_Reading]]] = field(default_factory=dict)
+    """By the words of an utterance: it without each of the last WORDS of them, and each of them alone."""
     _told: dict[str, dict[tuple[str, bool], tuple[float, float]]] = field(default_factory=dict)
     """By camera, kind and whether the words were known: when it was explained last, and how probable it was.
 
@@ -195,26 +196,27 @@ class Explainer:
         if self.texts is None:
             return
         for row, n in [(row, n) for row, item in enumerate(window.texts) for n in range(len(_said(item)))][-WORDS:]:
-            word, item = _said(window.texts[row])[n], window.texts[row]
-            rest = " ".join(other.text.strip() for m, other in enumerate(_said(item)) if m != n)
-            less, only = self._saying(item, rest), self._saying(item, word.text.strip())
+            item = window.texts[row]
+            words = _said(item)
+            less, only = (
+                readings[n - len(words)].of(item) for readings in self._read(self.texts, tuple(word.text.strip() for word in words))
+            )
             yield _Part(
                 "word",
-                Share(at=word.at, until=word.until, share=0.0, text=word.text),
+                Share(at=words[n].at, until=words[n].until, share=0.0, text=words[n].text),
                 replace(window, texts=(*window.texts[:row], less, *window.texts[row + 1 :])),
                 replace(window, texts=(only,)),
             )
 
-    def _saying(self, item: Embedding, text: str) -> Embedding:
-        """An utterance of which only this was said; texts of the last windows are remembered as they were read."""
-        if text not in self._readings and self.texts is not None:
+    def _read(self, encoder: TextEncoder, words: tuple[str, ...]) -> tuple[Sequence[_Reading], Sequence[_Reading]]:
+        """An utterance without each of its last words, and each alone; which are read together depends on nothing but the utterance."""
+        if words not in self._readings:
             if len(self._readings) >= READ:
                 self._readings.pop(next(iter(self._readings)))
-            read = self.texts.features([text])
-            self._readings[text] = pack(read.vectors[0]), pack(read.layers[0])
-        vector, grid = self._readings[text]
-        transcript = item.transcript and msgspec.structs.replace(item.transcript, text=text)
-        return msgspec.structs.replace(item, vector=vector, grid=grid, transcript=transcript)
+            asked = range(max(0, len(words) - WORDS), len(words))
+            less = [" ".join((*words[:n], *words[n + 1 :])) for n in asked]
+            self._readings[words] = _readings(encoder, less), _readings(encoder, [words[n] for n in asked])
+        return self._readings[words]
 
     def _explained(self, judgement: Judgement, window: Window, made: Score, ordinary: Ordinary, shares: Mapping[str, Reasons]) -> Judgement:
         """One judgement with its reasons."""
@@ -228,6 +230,24 @@ class Explainer:
             reasons = msgspec.structs.replace(reasons, picture=made.key_frame)
         reasons = msgspec.structs.replace(reasons, text=told(reasons, judgement.parts, window.until))
         return msgspec.structs.replace(judgement, reasons=reasons)
+
+
+class _Reading(NamedTuple):
+    """A text as the encoder reads it."""
+
+    text: str
+    vector: bytes
+    grid: bytes
+
+    def of(self, item: Embedding) -> Embedding:
+        """An utterance of which only this was said."""
+        transcript = item.transcript and msgspec.structs.replace(item.transcript, text=self.text)
+        return msgspec.structs.replace(item, vector=self.vector, grid=self.grid, transcript=transcript)
+
+
+def _readings(encoder: TextEncoder, texts: Sequence[str]) -> list[_Reading]:
+    read = encoder.together(texts)
+    return [_Reading(text, pack(vector), pack(grid)) for text, vector, grid in zip(texts, read.vectors, read.layers, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)

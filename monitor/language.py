@@ -25,6 +25,8 @@ PADDING: Final = 1
 """The token that only fills: a position is counted for every other one."""
 MAX_TOKENS: Final = 128
 """What the network was trained on; half a minute of fast speech has about as many. What is longer is cut."""
+BATCH: Final = 32
+"""Texts that are read together."""
 MAX_CHARACTERS: Final = 4000
 """Cut before the tokenizer sees it: no token is longer than a word, and no utterance is as long as that."""
 
@@ -50,6 +52,9 @@ class TextEncoder(Protocol):
 
     def features(self, texts: Sequence[str]) -> TextFeatures:
         """The same vectors, and what the layers before them make of the texts."""
+
+    def together(self, texts: Sequence[str]) -> TextFeatures:
+        """The same in one batch: quicker, and what fills up the shorter texts changes their last digits."""
 
 
 class Tokens:
@@ -83,6 +88,10 @@ class OpenVinoTexts:
     def features(self, texts: Sequence[str]) -> TextFeatures:
         """The same vectors, and the layers before them; one text at a time, for padding would change the last digits."""
         return in_batches(texts, self._infer, 1)
+
+    def together(self, texts: Sequence[str]) -> TextFeatures:
+        """The same in batches."""
+        return in_batches(texts, self._infer, BATCH)
 
     def _infer(self, texts: Sequence[str]) -> TextFeatures:
         found = self._request.infer(self._tokens(texts), share_inputs=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +12,8 @@ from transformers import AutoModel, PreTrainedModel
 from transformers.utils.logging import disable_progress_bar
 
 from monitor import inference
-from monitor.language import LAYERS, TextFeatures, Tokens, in_batches
+from monitor.language import BATCH, LAYERS, TextFeatures, Tokens, in_batches
 from monitor.models import Device, Located
-
-BATCH: Final = 32
 
 
 class Sentence(torch.nn.Module):
@@ -57,6 +55,10 @@ class TorchTexts:
     def features(self, texts: Sequence[str]) -> TextFeatures:
         """The same vectors, and what the layers before them make of the texts."""
         return in_batches(texts, self._infer, BATCH)
+
+    def together(self, texts: Sequence[str]) -> TextFeatures:
+        """The same: there is no other way here."""
+        return self.features(texts)
 
     @torch.inference_mode()
     def _infer(self, texts: Sequence[str]) -> TextFeatures:

@@ -33,6 +33,9 @@ class Read(ABC):
         vectors = self(texts)
         return TextFeatures(vectors, np.repeat(vectors[:, None], len(language.LAYERS), axis=1))
 
+    def together(self, texts: Sequence[str]) -> TextFeatures:
+        return self.features(texts)
+
 
 def tone(tense: float, none: float = -9.0) -> Tone:
     """Hears what it is told, whatever sounds."""

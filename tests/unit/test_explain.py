@@ -16,7 +16,22 @@ from saying import Read
 
 from monitor.align import Window
 from monitor.config import RULES
-from monitor.explain import DIFFERS, EVERY_S, EXPECTED, EXPLAIN_FROM, FEWEST, KEPT, MOVES, Explainer, Ordinary, Spoken, scaled, strangeness
+from monitor.explain import (
+    DIFFERS,
+    EVERY_S,
+    EXPECTED,
+    EXPLAIN_FROM,
+    FEWEST,
+    KEPT,
+    MOVES,
+    WORDS,
+    Explainer,
+    Ordinary,
+    Spoken,
+    scaled,
+    strangeness,
+)
+from monitor.language import TextFeatures
 from monitor.messages import Embedding, Judgement, Modality, Reasons, Ref, Score, Share, Topic, Transcript, Word, floats, pack
 from monitor.scoring import score
 from monitor.told import place, strongest, told
@@ -149,6 +164,36 @@ def test_what_is_said_has_a_judge_of_its_own_that_is_asked_of_words_alone() -> N
 
 def _said(item: Embedding) -> str:
     return item.transcript.text if item.transcript else ""
+
+
+class Counting(Helps):
+    """Remembers what it was asked together."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[str]] = []
+
+    def together(self, texts: Sequence[str]) -> TextFeatures:
+        self.asked.append(list(texts))
+        return self.features(texts)
+
+
+def test_an_utterance_is_read_once_and_all_of_it_together_whatever_else_is_said() -> None:
+    encoder = Counting()
+    explain = Explainer(Sums(), ("first", "second"), encoder)
+    for until, texts in ((3, ("help me",)), (4, ("good evening", "help me"))):
+        each = replace(window(until, [], []), texts=tuple(map(utterance, texts)), revision=1, final=True)
+        explain.forget("hall")
+        reasons(explain(each, judged(each, second=0.9)), "second")
+    assert encoder.asked == [["me", "help"], ["help", "me"], ["evening", "good"], ["good", "evening"]]
+
+
+def test_of_many_words_the_newest_are_asked_for() -> None:
+    encoder = Counting()
+    said = " ".join(f"word{n}" for n in range(WORDS + 10)) + " help"
+    each = replace(window(3, [], []), texts=(utterance(said),), revision=1, final=True)
+    found = reasons(Explainer(Sums(), ("first", "second"), encoder)(each, judged(each, second=0.9)), "second")
+    assert [word.text for word in found.words] == [" help"]
+    assert [len(texts) for texts in encoder.asked] == [WORDS, WORDS]
 
 
 def test_what_is_said_twice_matters_each_time() -> None:
