@@ -41,16 +41,28 @@ def test_the_card_describes_the_weights(fusion: Fusion) -> None:
 
 
 def as_ever(net: AttentionNet, windows: Batch) -> torch.Tensor:
-    """What the weights were taught to be read as, written out: pictures, sounds and words attend to each other."""
-    tokens = (windows.pictures, windows.sounds, windows.texts)
-    values = net.pictures(windows.pictures, windows.motion), net.sounds(windows.sounds.values), net.texts(windows.texts.values)
-    rows = zip(net.norms, values, tokens, net.modality, strict=True)
-    x = torch.cat([net.queries.expand(2, -1, -1), *(norm(value) + net.time(token.ages) + own for norm, value, token, own in rows)], dim=1)
-    here = torch.cat([torch.ones(2, len(net.queries), dtype=torch.bool), *(token.here for token in tokens)], dim=1)
+    """What the weights were taught to be read as, written out: pictures with their things, sounds and words attend to each other."""
+    assert net.things is not None
+    assert windows.things is not None
+    seen, heard_, said, shown = windows.pictures, windows.sounds, windows.texts, windows.things
+    pictures, things = net.pictures(seen, windows.motion), net.things(shown.values)
+    sounds, texts = net.sounds(heard_.values), net.texts(said.values)
+    placed = [
+        norm(value) + net.time(token.ages) + own
+        for norm, value, token, own in (
+            (net.norms[0], pictures, seen, net.modality[0]),
+            (net.things.norm, things, shown, net.modality[0]),
+            (net.norms[1], sounds, heard_, net.modality[1]),
+            (net.norms[2], texts, said, net.modality[2]),
+        )
+    ]
+    x = torch.cat([net.queries.expand(2, -1, -1), *placed], dim=1)
+    here = torch.cat([torch.ones(2, len(net.queries), dtype=torch.bool), seen.here, shown.here, heard_.here, said.here], dim=1)
     for block in net.blocks:
         x = block(x, here)
     asked = (net.out_norm(x[:, : len(net.queries)]) * net.head).sum(-1)
-    plain = [head(summary(value, token.here)) for head, value, token in zip(net.summaries, values, tokens, strict=True)]
+    rows = summary(pictures, seen.here) + summary(things, shown.here), summary(sounds, heard_.here), summary(texts, said.here)
+    plain = [head(row) for head, row in zip(net.summaries, rows, strict=True)]
     return asked + torch.stack(plain).sum(0) + net.bias
 
 
