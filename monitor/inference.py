@@ -72,7 +72,7 @@ def kept(located: Located, make: Callable[[Located], Graph], *code: Path, half: 
     """
     written = hashlib.sha256(b"".join(path.read_bytes() for path in code)).hexdigest()[:8]
     version = str(openvino.get_version()).split("-")[0]  # without the build's name
-    folder = cache_dir() / "openvino" / f"{located.name}-{located.sha256[:12]}-{written}-{version}"
+    folder = cache_dir() / "openvino" / f"{located.name}-{located.sha256[:12]}-{written}-{version}{'-half' if half else ''}"
     path = folder / "model.xml"
     if path.is_file():
         return path

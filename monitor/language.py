@@ -54,7 +54,7 @@ class TextEncoder(Protocol):
         """The same vectors, and what the layers before them make of the texts."""
 
     def together(self, texts: Sequence[str]) -> TextFeatures:
-        """The same in one batch: quicker, and what fills up the shorter texts changes their last digits."""
+        """The same in batches: quicker, and what fills up the shorter texts changes their last digits."""
 
 
 class Tokens:

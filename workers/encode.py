@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from heapq import merge
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -26,7 +26,8 @@ from monitor.layers import voice_encoder
 from monitor.logs import named
 from monitor.messages import DeadLetter, Frame, Message, Sound, Stamped, Topic
 from monitor.metrics import Metrics
-from monitor.objects import detector, poser
+from monitor.models import locate
+from monitor.objects import DETECTOR, POSER, detector, poser
 from monitor.sightings import Sightings
 from monitor.vision import PictureEncoder, picture_encoder
 from workers.stage import READS, Stage
@@ -38,6 +39,7 @@ LIMIT: Final = 64
 """Records a batch: more would make the first of a backlog wait for the last."""
 
 Encode = Callable[[Sequence[Record[Message]]], Encoded]
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +74,20 @@ def load(models: config.Models) -> Encoders:
 
 def sightings_of(models: config.Models) -> Sightings | None:
     """What looks for people and things, if the configuration wants it and, for `auto`, its weights are there. Raises ModelError."""
+    return _wanted(models, lambda: Sightings(detector(models), poser(models)))
+
+
+def looks(models: config.Models) -> tuple[str, ...]:
+    """Names and versions of what would look for them, without loading it; none where nothing does. Raises ModelError."""
+    return _wanted(models, lambda: tuple(locate(name).version for name in (DETECTOR, POSER))) or ()
+
+
+def _wanted(models: config.Models, make: Callable[[], Made]) -> Made | None:
+    """What needs the weights for people and things; None where that is off or, for `auto`, some are missing. Raises ModelError."""
     if models.objects == "off":
         return None
     try:
-        return Sightings(detector(models), poser(models))
+        return make()
     except ModelError as error:
         if models.objects == "on":
             raise

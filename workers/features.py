@@ -25,7 +25,7 @@ from safetensors.numpy import save
 from monitor.cache import cache_dir, sha256, write_atomically
 from monitor.config import Config
 from monitor.errors import SourceError
-from monitor.messages import Embedding, Mark, Modality, floats
+from monitor.messages import Embedding, Mark, Modality, floats, pack
 from workers.training.bank import Tokens
 
 Item = Embedding | Mark
@@ -70,18 +70,19 @@ def read(path: Path) -> list[Item]:
 
 def _rows(items: Sequence[Item], modality: Modality, field: str) -> npt.NDArray[np.float16]:
     """One field of a modality's embeddings [n, width]; nothing where they are not alike, and then it stays in the messages."""
-    held = [getattr(item, field) for item in items if isinstance(item, Embedding) and item.modality is modality]
-    if len({len(data) for data in held}) != 1:
-        return np.empty((0, 0), np.float16)
-    return np.stack([np.frombuffer(data, "<f2") for data in held]).astype(np.float16)
+    return _stacked([getattr(item, field) for item in items if isinstance(item, Embedding) and item.modality is modality])
 
 
 def _looks(items: Sequence[Item]) -> npt.NDArray[np.float16]:
     """What all people and things look like [n, width], in their order; nothing where these are not alike."""
-    held = [thing.look for item in items if isinstance(item, Embedding) for thing in item.things or ()]
-    if len({len(look) for look in held}) != 1:
+    return _stacked([thing.look for item in items if isinstance(item, Embedding) for thing in item.things or ()])
+
+
+def _stacked(held: Sequence[bytes]) -> npt.NDArray[np.float16]:
+    """Packed numbers [n, width]; nothing where they are not alike."""
+    if len({len(data) for data in held}) != 1:
         return np.empty((0, 0), np.float16)
-    return np.stack([np.frombuffer(look, "<f2") for look in held]).astype(np.float16)
+    return np.stack([np.frombuffer(data, "<f2") for data in held]).astype(np.float16)
 
 
 def _bare(item: Item, arrays: dict[str, npt.NDArray[np.float16]]) -> Item:
@@ -97,9 +98,9 @@ def _whole(item: Item, given: dict[str, Iterator[npt.NDArray[np.float16]]]) -> I
     if isinstance(item, Mark):
         return item
     rows = {field: given[name] for field in FIELDS if (name := f"{item.modality}.{field}") in given}
-    fields: dict[str, Any] = {field: next(each).astype("<f2").tobytes() for field, each in rows.items()}
+    fields: dict[str, Any] = {field: pack(next(each)) for field, each in rows.items()}
     if item.things and LOOK in given:
-        fields["things"] = tuple(msgspec.structs.replace(each, look=next(given[LOOK]).astype("<f2").tobytes()) for each in item.things)
+        fields["things"] = tuple(msgspec.structs.replace(each, look=pack(next(given[LOOK]))) for each in item.things)
     return msgspec.structs.replace(item, **fields)
 
 

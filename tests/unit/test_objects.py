@@ -4,9 +4,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from monitor import objects
-from monitor.config import Models
-from monitor.errors import ModelError
 from monitor.objects import (
     CELLS,
     CHANNELS,
@@ -22,7 +19,6 @@ from monitor.objects import (
     decode,
     distinct,
     key_points,
-    looks,
     overlaps,
     peaks,
     shape_for,
@@ -203,15 +199,3 @@ def test_points_of_a_square_are_shares_of_the_picture():
 
 def test_a_whole_picture_is_a_box():
     assert square_around(WHOLE, 192, 192).side == 240
-
-
-def test_who_looks_for_people_and_things_has_their_models(monkeypatch: pytest.MonkeyPatch):
-    assert looks(Models(objects="off")) == ()
-
-    def missing(name: str) -> None:
-        raise ModelError(f"{name} is missing")
-
-    monkeypatch.setattr(objects, "locate", missing)
-    assert looks(Models(objects="auto")) == ()
-    with pytest.raises(ModelError, match="centernet-mobilenetv3 is missing"):
-        looks(Models(objects="on"))

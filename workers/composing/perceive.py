@@ -16,8 +16,7 @@ from monitor.errors import SourceError
 from monitor.messages import Embedding, Mark, Message, Modality, Topic
 from monitor.metrics import Metrics
 from monitor.models import locate
-from monitor.objects import looks
-from workers import build, capture, features
+from workers import build, capture, encode, features
 from workers.bench.tape import Tape
 from workers.build import Run
 from workers.features import Item
@@ -37,8 +36,8 @@ class Perception:
         # flow is measured, so that networks which read it and which don't can be compared on the same streams
         capture = settings.capture.model_copy(update={"flow": True})
         self._settings = settings = settings.model_copy(update={"capture": capture})
-        models = (settings.models.picture, settings.models.sound, settings.models.text, settings.speech.model, *looks(settings.models))
-        said = (VERSION, settings.capture, settings.speech, [locate(name).version for name in models])
+        models = (settings.models.picture, settings.models.sound, settings.models.text, settings.speech.model)
+        said = (VERSION, settings.capture, settings.speech, [*(locate(name).version for name in models), *encode.looks(settings.models)])
         self._key = repr(said)
 
     def __call__(self, film: Path, pictures_of: Path | None = None) -> list[Item]:
