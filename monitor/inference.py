@@ -65,28 +65,25 @@ def graph(results: Sequence[Any], parameters: Sequence[Any]) -> Graph:
     return openvino.Model([operations.result(end) for end in results], list(parameters))
 
 
-def kept(located: Located, make: Callable[[Located], Graph], *code: Path, half: bool = False) -> Path:
-    """A model as OpenVINO's files, made once for these weights, this OpenVINO and this code, and kept in the cache folder.
-
-    With `half` its weights are kept as float16, whatever they are computed in: half the room on the disk and in memory.
-    """
+def kept(located: Located, make: Callable[[Located], Graph], *code: Path) -> Path:
+    """A model as OpenVINO's files, made once for these weights, this OpenVINO and this code, and kept in the cache folder."""
     written = hashlib.sha256(b"".join(path.read_bytes() for path in code)).hexdigest()[:8]
     version = str(openvino.get_version()).split("-")[0]  # without the build's name
-    folder = cache_dir() / "openvino" / f"{located.name}-{located.sha256[:12]}-{written}-{version}{'-half' if half else ''}"
+    folder = cache_dir() / "openvino" / f"{located.name}-{located.sha256[:12]}-{written}-{version}"
     path = folder / "model.xml"
     if path.is_file():
         return path
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
         made = Path(scratch, "made")
-        save(make(located), made / "model.xml", half=half)
+        save(make(located), made / "model.xml")
         place_folder(made, folder)
     return path
 
 
-def save(graph: Graph, path: Path, *, half: bool = False) -> None:
-    """Write a graph and, beside it, its weights, as they are or as float16."""
-    openvino.save_model(graph, path, compress_to_fp16=half)
+def save(graph: Graph, path: Path) -> None:
+    """Write a graph and, beside it, its weights, as they are."""
+    openvino.save_model(graph, path, compress_to_fp16=False)
 
 
 def load(

@@ -116,21 +116,24 @@ class Intent:
 
     def __call__(self, windows: Sequence[Window]) -> list[tuple[Judgement, ...]]:
         """Judge windows: for each one Judgement of `threat` and one of `call_for_help`; 0 where nothing is said."""
-        return [tuple(self._judge(window)) for window in windows]
+        voices: dict[tuple[int, float], Voice | None] = {}  # the variants by which a window is explained share their sounds
+        return [tuple(self._judge(window, voices)) for window in windows]
 
     def probabilities(self, windows: Sequence[Window]) -> npt.NDArray[np.float32]:
         """The same as numbers [n, KINDS]."""
         return np.array([[judgement.probability for judgement in judged] for judged in self(windows)], np.float32)
 
-    def _judge(self, window: Window) -> Iterator[Judgement]:
+    def _judge(self, window: Window, voices: dict[tuple[int, float], Voice | None]) -> Iterator[Judgement]:
         said = [item for item in window.texts if item.transcript is not None and item.at < window.until]
         if not said:
             yield from (Judgement(kind=kind, probability=0.0) for kind in KINDS)
             return
         words = self.of(said)
-        voice = self.tone.voice(window)
+        sounds = id(window.sounds), window.until
+        if sounds not in voices:
+            voices[sounds] = self.tone.voice(window)
         threat, call = max(words["threat"]), max(words["call_for_help"])
-        yield _threat(threat, voice)
+        yield _threat(threat, voices[sounds])
         yield Judgement(kind="call_for_help", probability=call, parts={Modality.TEXT: call})
 
     def of(self, said: Sequence[Embedding]) -> dict[str, list[float]]:
@@ -147,10 +150,9 @@ class Intent:
 
 
 def _read(said: Sequence[Embedding]) -> TextFeatures:
-    """What the encoder made of utterances; nothing stands for layers where an encoder of before they were told did."""
-    none = np.zeros(READ - VECTOR, np.float32)
-    layers = np.stack([floats(item.grid) if item.grid else none for item in said])
-    return TextFeatures(np.stack([floats(item.vector) for item in said]), layers.reshape(len(said), len(LAYERS), VECTOR))
+    """What the encoder made of utterances."""
+    layers = np.stack([floats(item.grid) for item in said]).reshape(len(said), len(LAYERS), VECTOR)
+    return TextFeatures(np.stack([floats(item.vector) for item in said]), layers)
 
 
 def _threat(words: float, voice: Voice | None) -> Judgement:

@@ -27,6 +27,8 @@ MAX_TOKENS: Final = 128
 """What the network was trained on; half a minute of fast speech has about as many. What is longer is cut."""
 BATCH: Final = 32
 """Texts that are read together."""
+CODE: Final = ("mpnet.py", "int8.py")
+"""What the kept graph comes of."""
 MAX_CHARACTERS: Final = 4000
 """Cut before the tokenizer sees it: no token is longer than a word, and no utterance is as long as that."""
 
@@ -77,8 +79,8 @@ class OpenVinoTexts:
     def __init__(self, located: Located, threads: int) -> None:
         self.name = located.version
         self._tokens = Tokens(located)
-        # float32 on every CPU: sentences are short, and the fusion network learned from such vectors
-        path = inference.kept(located, _convert, Path(__file__).with_name("mpnet.py"), half=True)
+        path = inference.kept(located, _convert, *(Path(__file__).with_name(name) for name in CODE))
+        # what is no matrix in float32 on every CPU: what reads the vectors was taught by such ones
         self._request = inference.load(path, threads, {"INFERENCE_PRECISION_HINT": "f32"})
 
     def __call__(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:

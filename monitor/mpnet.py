@@ -12,6 +12,7 @@ from transformers import AutoModel, PreTrainedModel
 from transformers.utils.logging import disable_progress_bar
 
 from monitor import inference
+from monitor.int8 import with_int8
 from monitor.language import BATCH, LAYERS, TextFeatures, Tokens, in_batches
 from monitor.models import Device, Located
 
@@ -76,4 +77,4 @@ def mpnet(located: Located) -> Sentence:
 def convert(located: Located) -> inference.Graph:
     """The network for OpenVINO: int64 [n, tokens] and its mask to float32 [n, VECTOR] and [n, LAYERS, VECTOR]."""
     ids, mask = torch.tensor([[0, 2397, 2], [0, 2, 1]]), torch.tensor([[1, 1, 1], [1, 1, 0]])
-    return inference.convert(mpnet(located), [ids, mask], free=2)
+    return with_int8(inference.convert(mpnet(located), [ids, mask], free=2))

@@ -56,7 +56,8 @@ def said(vector: list[float], confidence: float = 0.9, at: float = 1.0) -> Embed
     times = {"camera": "hall", "at": at, "until": at + 1, "captured": 0.0, "modalities": HAS}
     transcript = Transcript(text="words", language="en", confidence=confidence, no_speech=0.0, **times)
     whole = np.pad(vector, (0, VECTOR - len(vector)))
-    return Embedding(modality=Modality.TEXT, vector=pack(whole), transcript=transcript, **times)
+    layers = pack(np.zeros(READ - VECTOR))
+    return Embedding(modality=Modality.TEXT, vector=pack(whole), grid=layers, transcript=transcript, **times)
 
 
 def heard(at: float = 1.0) -> Embedding:

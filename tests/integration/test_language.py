@@ -66,8 +66,13 @@ def test_vectors_are_those_that_the_fusion_network_was_trained_on(encoder: TextE
         vectors, layers = (made[::order] for made in encoder.features(SENTENCES[::order]))
         np.testing.assert_array_equal(vectors, encoder(SENTENCES[::order])[::order])
         made = np.concatenate([layers, vectors[:, None]], axis=1)
-        assert (made * expected).sum(2).min() > 0.9999
-        np.testing.assert_allclose(made, expected, atol=1e-3)  # OpenVINO's weights are kept as float16
+        alike = (made * expected).sum(2)
+        if isinstance(encoder, OpenVinoTexts):  # its matrices are int8; one word over and over is what they cost most
+            assert np.median(alike) > 0.996
+            assert alike.min() > 0.97
+        else:
+            assert alike.min() > 0.9999
+            np.testing.assert_allclose(made, expected, atol=1e-3)
 
 
 def test_the_configuration_chooses_openvino_on_the_cpu():

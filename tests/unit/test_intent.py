@@ -1,6 +1,5 @@
 import math
 
-import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +9,7 @@ from saying import heard, intent, said, tone, window
 from monitor.heads import Head
 from monitor.intent import BUCKETS, INTENTS, MEANT, READ, WORDS, Intent, log_odds, meant, probability, text_features, words_of
 from monitor.language import LAYERS, VECTOR, TextFeatures
-from monitor.messages import Embedding, pack
+from monitor.messages import Embedding
 from monitor.tone import Voice
 
 THREAT, CALL, ORDINARY = [1.0, 0, 0, 0], [0, 1.0, 0, 0], [0, 0, 1.0, 0]
@@ -86,11 +85,6 @@ def test_features_of_any_text_are_finite_and_no_longer_than_said(text: str):
 
 def test_no_text_is_no_row():
     assert text_features(nothing(0), []).shape == (0, READ + BUCKETS)
-
-
-def test_an_utterance_whose_layers_are_not_told_is_judged_all_the_same():
-    known = msgspec.structs.replace(said(THREAT), grid=pack(np.zeros((len(LAYERS), VECTOR))))
-    assert judged(intent(tone(0.0)), said(THREAT)) == judged(intent(tone(0.0)), known)
 
 
 def test_distress_speaks_for_a_call_for_help():

@@ -47,7 +47,7 @@ with its own `bus`. Partitions, processes and `media_gb` are those of a cell, th
 SIMULATED: Final = """## Simulated: a usual minute, and a machine that dies
 
 `monitor/simulation.py` plays {seconds} s of such a cluster, event after event; after {fails} s one machine dies for good. What is
-shown is the run in the middle of 5 seeds, by how soon all is as usual: which cameras lie together is up to chance. Of a
+shown is the run in the middle of {seeds} seeds, by how soon all is as usual: which cameras lie together is up to chance. Of a
 cell of more than
 {most} cameras a slice is played: as many machines, partitions and processes less as cameras. The machine that dies is then a larger part
 of what is played than it is of the cell, as if as large a part of the cell died: the last column says how large.
@@ -135,7 +135,7 @@ def _planned(demand: Demand, plan: Plan) -> Iterator[str]:
 
 def _simulated(rows: Sequence[Row]) -> Iterator[str]:
     """What came of the simulation."""
-    yield SIMULATED.format(seconds=f"{SECONDS:g}", fails=f"{FAILS_AT:g}", most=SLICE)
+    yield SIMULATED.format(seeds=len(SEEDS), seconds=f"{SECONDS:g}", fails=f"{FAILS_AT:g}", most=SLICE)
     yield "| cameras | played | busy: all / busiest machine | picture p50 / p95 | words p50 / p95 | latest picture | usual after | it was |"
     yield "|---|---|---|---|---|---|---|---|"
     for row in rows:
