@@ -323,8 +323,10 @@ def test_the_card_says_what_is_read(headed: FusionNet) -> None:
 def test_every_way_to_fuse_is_judged_by_its_heads(kind: Kind, whole: Taught, peopled: Stream) -> None:
     cfg = msgspec.structs.replace(config_of(whole, flow=True), width=16, heads=2, layers=1, kind=kind)
     few = Recipe(steps=6, batch=16, warm_up=2, joint=0.1)
-    figures = evaluated.judged(cfg, whole, [peopled], [peopled], whole.captions, few)
-    assert {"ap_fused", "ap_head", "ap_picture", "joint_map", "joint_map_reworded", "joint_chance", "map", "ece"} <= set(figures)
+    figures = evaluated.judged(cfg, whole, [peopled], [evaluated.Tested(peopled, TRUTH)], whole.captions, few)
+    assert {"ap_fused", "event_f1", "ap_head", "ap_picture", "joint_map", "joint_map_reworded", "joint_chance", "map", "ece"} <= set(
+        figures
+    )
     assert all(np.isfinite(value) for value in figures.values())
 
 

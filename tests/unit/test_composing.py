@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from monitor.errors import SourceError
 from monitor.messages import SOUND_HZ, Modality
-from workers.composing.events import Found, Occurrence, alarms, f1, matched, occurrences
+from workers.composing.events import Found, Occurrence, Said, alarms, at_recall, crossed, f1, matched, occurrences
 from workers.composing.judge import Raised
 from workers.composing.picture import SIZE, fitted, infrared, raining
 from workers.composing.plan import Plan, at_level, heard_only, plan
@@ -168,6 +168,25 @@ def test_an_alarm_needs_two_windows_in_a_row_and_then_a_pause() -> None:
     times = np.arange(0, 20, 0.5)
     high = np.isin(times, [2, 4, 4.5, 5, 6, 6.5, 14, 14.5])
     assert [each.at for each in alarms(times, high.astype(float), 0.5)] == [4.5, 14.5]
+
+
+def judged(height: float, calm: float = 0.1) -> Said:
+    """Ten seconds of twenty in which something is on, and is as probable as that."""
+    untils = np.arange(0.5, 40.0, 0.5)
+    said = np.where((untils >= 10) & (untils < 20), height, calm)
+    return Said(timeline(event(10, 20)), untils, untils, said, said)
+
+
+def test_a_streams_threshold_is_chosen_by_the_others() -> None:
+    """One that is told apart at another height than all others is not found, however well its own threshold would do."""
+    assert [found.hits for found in crossed([judged(0.9), judged(0.9), judged(0.9), judged(0.3)])] == [1, 1, 1, 0]
+
+
+def test_the_highest_threshold_that_finds_enough_is_taken() -> None:
+    streams = [judged(0.9), judged(0.7), judged(0.5), judged(0.3)]
+    threshold, found = at_recall(streams, 0.75)
+    assert threshold == 0.5
+    assert [each.hits for each in found] == [1, 1, 1, 0]
 
 
 @settings(max_examples=30, deadline=None)

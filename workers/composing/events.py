@@ -11,6 +11,8 @@ import numpy.typing as npt
 from workers.composing.judge import FUSED, Judged, Raised
 from workers.composing.timeline import Event, Timeline
 
+EARLY: Final[Mapping[str, str]] = {FUSED: "no_words", "no_picture": "sound"} | {view: view for view in ("picture", "sound", "no_words")}
+"""What is known of each view before the words are; of words alone nothing."""
 LATE_S: Final = 5.0
 """An alert so long after an incident's end is still of it: a window holds four seconds, and an utterance ends with a pause."""
 IN_A_ROW: Final = 2
@@ -18,6 +20,8 @@ IN_A_ROW: Final = 2
 QUIET_S: Final = 5.0
 """… and seconds after the last of them in which no new alarm is raised: less than from one event to the next."""
 STEPS: Final = 300
+CROSSED: Final = 60
+"""Thresholds that are tried where each stream's is chosen by the others."""
 
 Numbers = npt.NDArray[np.float64]
 
@@ -37,6 +41,20 @@ class Found(NamedTuple):
     false: int
     delays: tuple[float, ...]
     """Seconds from the onset to the first alert, of what was found."""
+
+
+class Said(NamedTuple):
+    """What is said of one stream's windows."""
+
+    timeline: Timeline
+    untils: Numbers
+    """[n], when each window ends …"""
+    told: Numbers
+    """… and when its words are known."""
+    early: Numbers
+    """The probability before the words are known …"""
+    whole: Numbers
+    """… and with them."""
 
 
 def occurrences(incidents: Sequence[Event]) -> list[Occurrence]:
@@ -82,15 +100,22 @@ def alarms(told: Numbers, probability: Numbers, threshold: float) -> list[Raised
     return raised
 
 
-def at_recall(streams: Sequence[Judged], said: Sequence[Mapping[str, Numbers]], recall: float) -> tuple[float, list[Found]]:
+def of_view(streams: Sequence[Judged], said: Sequence[Mapping[str, Numbers]], view: str) -> list[Said]:
+    """What one view says of streams. `said`: each stream's anomaly probability by view."""
+    return [
+        Said(judged.timeline, judged.untils, judged.told, views[EARLY[view]] if view in EARLY else np.zeros(len(views[view])), views[view])
+        for judged, views in zip(streams, said, strict=True)
+    ]
+
+
+def at_recall(streams: Sequence[Said], recall: float) -> tuple[float, list[Found]]:
     """The highest threshold at which so large a share of the occurrences is found, and what each stream then gives.
 
-    `said`: each stream's anomaly probability by view. Where no threshold reaches it, the one that finds most.
+    Where no threshold reaches it, the one that finds most.
     """
-    every = np.concatenate([views[FUSED] for views in said])
     best: tuple[int, float, list[Found]] = (-1, 1.0, [])
-    for threshold in np.unique(np.quantile(every, np.linspace(0.5, 1, STEPS), method="lower"))[::-1].tolist():
-        found = _found(streams, said, threshold)
+    for threshold in _thresholds(streams, STEPS)[::-1]:
+        found = [_found(each, threshold) for each in streams]
         hits, missed = sum(each.hits for each in found), sum(each.missed for each in found)
         if hits > best[0]:
             best = (hits, threshold, found)
@@ -99,9 +124,24 @@ def at_recall(streams: Sequence[Judged], said: Sequence[Mapping[str, Numbers]], 
     return best[1], best[2]
 
 
-def _found(streams: Sequence[Judged], said: Sequence[Mapping[str, Numbers]], threshold: float) -> list[Found]:
-    found = []
-    for judged, views in zip(streams, said, strict=True):
-        known = np.where(views["no_words"] >= threshold, judged.untils, judged.told)
-        found.append(matched(judged.timeline, alarms(known, views[FUSED], threshold)))
+def crossed(streams: Sequence[Said]) -> list[Found]:
+    """What each stream's alarms find at the threshold, the highest, that is best by F1 on all others: its own events choose nothing."""
+    thresholds = _thresholds(streams, CROSSED)[::-1]
+    found = [[_found(each, threshold) for threshold in thresholds] for each in streams]
+    chosen = []
+    for own in range(len(streams)):
+        others = [f1([row[at] for row in found[:own] + found[own + 1 :]]) for at in range(len(thresholds))]
+        chosen.append(found[own][int(np.argmax(others))])
+    return chosen
+
+
+def _thresholds(streams: Sequence[Said], steps: int) -> list[float]:
+    """The upper half of what is said, in steps of as many windows, upwards."""
+    every = np.concatenate([each.whole for each in streams])
+    found: list[float] = np.unique(np.quantile(every, np.linspace(0.5, 1, steps), method="lower")).tolist()
     return found
+
+
+def _found(said: Said, threshold: float) -> Found:
+    known = np.where(said.early >= threshold, said.untils, said.told)
+    return matched(said.timeline, alarms(known, said.whole, threshold))

@@ -20,7 +20,7 @@ from monitor.anomaly import Anomaly, Numbers
 from monitor.errors import ConfigError
 from monitor.models import locate
 from workers.composing import heldout, prepare
-from workers.composing.events import Found, at_recall, f1, matched, occurrences, totals
+from workers.composing.events import Found, at_recall, crossed, f1, matched, occurrences, of_view, totals
 from workers.composing.films import Order
 from workers.composing.fitting import SINGLE
 from workers.composing.judge import AT_NIGHT, FUSED, VIEWS, Judged, judge
@@ -93,6 +93,7 @@ def figures(day: Sequence[Judged], dark: Sequence[Judged], head: Anomaly | None,
         **_by_kind(day, said, window_s),
         **_calibration(day, said),
         **_events("shipped_rules", [matched(each.timeline, each.raised) for each in day], day),
+        **_f1_by_view(day, said),
         **_at_recall(day, calm, said),
     }
 
@@ -176,16 +177,29 @@ def _events(name: str, found: Sequence[Found], day: Sequence[Judged]) -> dict[st
     calm = [one.false for one, each in zip(found, day, strict=True) if each.timeline.calm]
     hours = sum(each.timeline.seconds for each in day if each.timeline.calm) / 3600
     delays = [delay for each in found for delay in each.delays]
-    figures = with_interval("event_f1", lambda rows: f1([found[row] for row in rows]), range(len(found)), rounds=ROUNDS)
+    figures = by_streams("event_f1", found)
     figures |= {f"{name}_recall": hits / max(1, hits + missed), f"{name}_precision": hits / max(1, hits + false)}
     if calm:
         figures[f"{name}_false_alarms_per_hour"] = sum(calm) / hours
     return figures | ({f"{name}_onset_to_alert_s": float(np.median(delays))} if delays else {})
 
 
+def _f1_by_view(day: Sequence[Judged], said: Said) -> dict[str, float]:
+    """Of incidents, with one threshold on each view's anomaly, which the other streams choose."""
+    figures: dict[str, float] = {}
+    for view in VIEWS:
+        figures |= by_streams(f"event_f1_{view}", crossed(of_view(day, said, view)))
+    return figures
+
+
+def by_streams(name: str, found: Sequence[Found]) -> dict[str, float]:
+    """F1 of incidents, with its interval over streams."""
+    return with_interval(name, lambda rows: f1([found[row] for row in rows]), range(len(found)), rounds=ROUNDS)
+
+
 def _at_recall(day: Sequence[Judged], calm: Sequence[Judged], said: Said) -> dict[str, float]:
     """With one threshold on the anomaly at which RECALL of the incidents are found: false alarms where there is none, and delay."""
-    threshold, found = at_recall(day, said, RECALL)
+    threshold, found = at_recall(of_view(day, said, FUSED), RECALL)
     hits, missed, _ = totals(found)
     delays = [(delay, each.timeline.name) for one, each in zip(found, day, strict=True) for delay in one.delays]
     figures = {"at_recall_threshold": threshold, "at_recall_recall": hits / max(1, hits + missed), "at_recall_f1": f1(found)}
