@@ -61,7 +61,7 @@ schema: setup ## Write the JSON Schemas of what other programs read
 figures: setup ## Measure everything that the documents quote (about three hours)
 	@for name in stages more cameras bus scrape; do .venv/bin/scenewatch bench $$name --json docs/figures/$$name.json || exit 1; done
 	@.venv/bin/scenewatch train --set research
-	@for name in speech fusion fusion-kinds normality fights sounds tone intent retrieval reasons budget incidents incidents-research; do .venv/bin/scenewatch eval $$name --json docs/figures/$$name.json || exit 1; done
+	@for name in speech fusion fusion-kinds normality fights sounds tone intent sentiment retrieval reasons budget incidents incidents-research; do .venv/bin/scenewatch eval $$name --json docs/figures/$$name.json || exit 1; done
 	@.venv/bin/python -m workers.evaluate.page
 	@.venv/bin/scenewatch bench sizing --page docs/sizing.md --json docs/figures/sizing.json
 	@.venv/bin/python -m workers.quote README.md docs/*.md

@@ -387,7 +387,7 @@ def _evidence(score: Score, judgement: Judgement, rule: Rule, *, spoken: bool) -
         severity=Severity.CRITICAL if critical else rule.severity,
         probability=judgement.probability,
         parts=tuple(judgement.parts.items()),
-        said=tuple(Said(at=each.at, text=each.text, words=each.words) for each in score.transcripts if spoken),
+        said=tuple(Said(at=each.at, text=each.text, words=each.words, sentiment=each.sentiment) for each in score.transcripts if spoken),
         key_frame=score.key_frame,
         things=score.things,
         frames=score.frames,

@@ -18,6 +18,7 @@ from monitor.jpeg import Image, decode_jpeg
 from monitor.language import TextEncoder
 from monitor.messages import SOUND_HZ, Embedding, Frame, Mark, Message, Modality, Ref, Sighting, Sound, Transcript, pack
 from monitor.pressure import AllTaken
+from monitor.sentiment import Sentiment
 from monitor.sightings import Sightings
 from monitor.vision import PictureEncoder
 
@@ -250,11 +251,17 @@ def remember(sightings: Sightings, records: Sequence[Record[Message]]) -> None:
                 sightings.passed(mark)
 
 
-def texts(encoder: TextEncoder, records: Sequence[Record[Message]]) -> Encoded:
-    """Encode the utterances among records of `transcripts`, in one batch over all cameras."""
-    slots: list[Record[Message] | Mark] = [record.message if isinstance(record.message, Mark) else record for record in records]
-    said = [record.message.text for record in records if isinstance(record.message, Transcript)]
-    read = encoder.features(said)
+def texts(encoder: TextEncoder, records: Sequence[Record[Message]], sentiment: Sentiment | None = None) -> Encoded:
+    """Encode the utterances among records of `transcripts`, in one batch over all cameras, and say how favourable they are."""
+    said = [record.message for record in records if isinstance(record.message, Transcript)]
+    read = encoder.features([each.text for each in said])
+    found = iter([None] * len(said) if sentiment is None else sentiment(read, [each.language for each in said]))
+    slots: list[Record[Message] | Mark] = [
+        record.message
+        if isinstance(record.message, Mark)
+        else msgspec.structs.replace(record, message=msgspec.structs.replace(record.message, sentiment=next(found)))
+        for record in records
+    ]
     return Encoded(Modality.TEXT, _fill(slots, read.vectors, Modality.TEXT, encoder.name, read.layers))
 
 

@@ -25,6 +25,7 @@ class Said:
     at: float
     text: str
     words: tuple[Word, ...] = ()
+    sentiment: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +136,7 @@ class Incident:
             parts=dict(peak.parts),
             words=tuple(word for each in self.said for word in each.words),
             text=text,
+            sentiment=min((each.sentiment for each in self.said if each.sentiment is not None), default=None),
             key_frame=peak.key_frame,
             things=peak.things,
             frames=peak.frames,

@@ -150,6 +150,8 @@ class Transcript(Stamped, frozen=True, kw_only=True, gc=False, tag="transcript")
     source: Ref | None = None
     """The first record of its sound."""
     model: str = ""
+    sentiment: float | None = None
+    """How favourable it is, -1 to 1; None where that is not said: of other languages than English, and before the encode stage."""
 
 
 class Pose(StrEnum):
@@ -302,6 +304,8 @@ class Alert(Stamped, frozen=True, kw_only=True, gc=False, tag="alert"):
     parts: dict[Modality, float] = {}
     words: tuple[Word, ...] = ()
     text: str = ""
+    sentiment: float | None = None
+    """Of what was said, -1 (hostile, sad, afraid) to 1 (glad): that of the least favourable utterance; None where it can't be told."""
     key_frame: Ref | None = None
     things: tuple[Presence, ...] = ()
     """People and things in the key frame, the surest first."""

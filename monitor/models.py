@@ -49,7 +49,7 @@ class Kind(StrEnum):
     OBJECTS = "people and things"
     POSE = "poses"
     FUSION = "fusion"
-    HEAD = "heard, tone, intent"
+    HEAD = "heard, tone, intent, sentiment"
 
 
 class Status(StrEnum):
@@ -397,6 +397,7 @@ MODELS: Final[tuple[Model, ...]] = (
     _head("intent-default", "What is meant by what is said; trained by this project."),
     _head("heard-default", "Shots, sirens, screams, glass, crying, fire: rows of YAMNet's last layer; calibrated by this project."),
     _head("moving-default", "Whether people fight, by how the picture moves; trained by this project."),
+    _head("sentiment-default", "How favourable what is said is; trained by this project."),
     _head("tone-default", "Whether a voice is tense; trained by this project."),
 )
 """Every model there is."""

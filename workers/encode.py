@@ -28,6 +28,7 @@ from monitor.messages import DeadLetter, Frame, Message, Sound, Stamped, Topic
 from monitor.metrics import Metrics
 from monitor.models import locate
 from monitor.objects import DETECTOR, POSER, detector, poser
+from monitor.sentiment import Sentiment
 from monitor.sightings import Sightings
 from monitor.vision import PictureEncoder, picture_encoder
 from workers.stage import READS, Stage
@@ -51,6 +52,8 @@ class Encoders:
     text: TextEncoder
     sightings: Sightings | None = None
     """Looks for people and things, in the pictures' thread; None where nobody looks."""
+    sentiment: Sentiment | None = None
+    """Says how favourable what is said is, in the text encoder's thread."""
     layers: Layers | None = None
     """What tells the tone of voices, in the sound encoder's thread; None where that is off."""
 
@@ -68,6 +71,7 @@ def load(models: config.Models) -> Encoders:
         sound=sound_encoder(models),
         text=text_encoder(models),
         sightings=sightings_of(models),
+        sentiment=Sentiment.load(),
         layers=voice_encoder(models.threads) if models.tone else None,
     )
 
@@ -101,7 +105,7 @@ async def run(bus: Bus, encoders: Encoders, metrics: Metrics, takes: Takes = ALL
     encodes: dict[Topic, Encode] = {
         Topic.VIDEO: partial(pictures, encoders.picture, takes=takes, sightings=sightings),
         Topic.AUDIO: sounds,
-        Topic.TRANSCRIPTS: partial(texts, encoders.text),
+        Topic.TRANSCRIPTS: partial(texts, encoders.text, sentiment=encoders.sentiment),
     }
     with ExitStack() as stack:
         threads = {topic: stack.enter_context(ThreadPoolExecutor(1, f"encode-{topic.value}", named(STAGE))) for topic in encodes}

@@ -18,6 +18,7 @@ from monitor.intent import Intent
 from monitor.language import text_encoder
 from monitor.layers import LayeredSounds, VoiceEncoder, read, voice_encoder
 from monitor.messages import Embedding, Modality, Ref, Sound, Topic, Transcript, floats, pack
+from monitor.sentiment import Sentiment
 from monitor.tone import Tone
 from workers.evaluate import Task
 from workers.evaluate.sounds import sounds
@@ -140,3 +141,13 @@ def test_a_folder_without_the_sets_is_named(tmp_path: Path):
     for evaluation in (sounds, tone):
         with pytest.raises(SourceError, match="Name another folder"):
             evaluation(Task(data=tmp_path))
+
+
+def test_what_people_are_glad_of_is_more_favourable_than_news_which_is_more_so_than_insults() -> None:
+    said = ["What a wonderful surprise, thank you!", "The meeting is at three o'clock.", "You are a disgusting idiot.", "Was für ein Tag!"]
+    glad, plain, insult, foreign = Sentiment.load()(text_encoder(config.Models()).features(said), ["en", "en", "en", "de"])
+    assert foreign is None
+    assert glad is not None
+    assert plain is not None
+    assert insult is not None
+    assert glad > plain + 0.2 > insult + 0.4

@@ -79,6 +79,7 @@ TRANSCRIPTS = stamped(
     words=WORDS,
     source=st.none() | REF,
     model=TEXT,
+    sentiment=st.none() | st.floats(-1, 1),
 )
 JUDGEMENT = st.builds(Judgement, kind=TEXT, probability=SHARE, parts=PARTS)
 SEEN: dict[str, st.SearchStrategy[Any]] = {

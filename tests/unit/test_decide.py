@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -149,6 +150,15 @@ def test_spoken_kinds_are_decided_on_final_scores_alone() -> None:
     assert {alert.kind for alert in alerts} == {"distress"}
     assert "help me please" in alerts[0].summary
     assert [word.text for word in alerts[0].words] == ["help", "me", "please"] * 2
+
+
+def test_an_alert_says_how_favourable_the_least_favourable_of_its_words_are() -> None:
+    def said(sentiment: float | None, at: float) -> Score:
+        made = score(at, revision=1, final=True, distress=0.9, text="help me please")
+        return msgspec.structs.replace(made, transcripts=(msgspec.structs.replace(made.transcripts[0], sentiment=sentiment),))
+
+    assert decided([said(0.2, EPOCH), said(-0.6, EPOCH + 0.5), said(None, EPOCH + 1)])[0].sentiment == -0.6
+    assert decided([said(None, EPOCH), said(None, EPOCH + 0.5)])[0].sentiment is None
 
 
 def test_a_camera_without_sound_decides_everything_on_its_only_revision() -> None:

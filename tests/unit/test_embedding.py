@@ -10,9 +10,11 @@ from saying import Read
 
 from monitor.bus import Record
 from monitor.embedding import Sounds, pictures, spoken, texts
+from monitor.heads import Head
 from monitor.jpeg import Image, encode_jpeg
 from monitor.language import LAYERS
 from monitor.messages import Embedding, Frame, Mark, Message, Modality, Ref, Sound, Topic, Transcript, Word, floats
+from monitor.sentiment import VALENCE, Sentiment
 from monitor.vision import PictureFeatures
 
 BOTH = (Modality.PICTURE, Modality.SOUND, Modality.TEXT)
@@ -217,7 +219,22 @@ def test_words_become_embeddings_that_carry_them():
     assert vectors(encoded.items) == [[7]]
     assert isinstance(encoded.items[1], Embedding)
     assert floats(encoded.items[1].grid).tolist() == [7] * len(LAYERS)
-    assert encoded.items[1].transcript is said
+    assert encoded.items[1].transcript == said
+
+
+def test_how_favourable_words_are_goes_with_them():
+    def said(text: str, language: str) -> Record[Message]:
+        return record(
+            Transcript(
+                camera="door", at=0, until=2, captured=3, modalities=BOTH, text=text, language=language, confidence=0.9, no_speech=0.1
+            )
+        )
+
+    weight = np.full((1, 1 + len(LAYERS)), 0.05, np.float32)  # a third of it for each letter: the text's length, and both its layers'
+    judge = Sentiment(Head((VALENCE,), weight, np.array([-0.6], np.float32)), "long@1")
+    slots = [said("help", "en"), record(mark(2, Modality.TEXT)), said("Hilfe", "de"), said("well done", "en")]
+    found = [item.transcript.sentiment for item in texts(Lengths(), slots, judge).items if isinstance(item, Embedding) and item.transcript]
+    assert found == [0.0, None, 0.75]
 
 
 def test_words_last_from_the_first_to_the_last_of_them():

@@ -42,6 +42,7 @@ EVALUATIONS: Final[Mapping[str, str]] = MappingProxyType(
         "sounds": "workers.evaluate.sounds:sounds",
         "tone": "workers.evaluate.tone:tone",
         "intent": "workers.evaluate.intent:intent",
+        "sentiment": "workers.evaluate.sentiment:sentiment",
     }
 )
 """Where each stands: a module is loaded when it is asked for, and no other's models are."""

@@ -1,4 +1,4 @@
-"""`scenewatch train --only heads`: the small heads beside the fusion network (tone, intent, what is heard), each with its card."""
+"""`scenewatch train --only heads`: the small heads beside the fusion network (tone, intent, sentiment, sounds), each with its card."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 from rich.progress import track
 
 from monitor import config
@@ -17,11 +18,12 @@ from monitor.layers import voice_encoder
 from monitor.models import locate
 from monitor.tone import TENSE
 from workers.composing.sources import Split, sources
-from workers.training import meaning, noises, voices
+from workers.training import meaning, noises, sentiment, voices
 from workers.training.bank import Bank
 from workers.training.card import Source, counted
 from workers.training.intents import phrases
 from workers.training.overheard import overheard
+from workers.training.rated import rated
 from workers.training.rows import FOLDS
 from workers.training.taught import HeadCard, rounded, save
 
@@ -39,6 +41,12 @@ TONE_LIMITS: Final = (
     "To another language and other microphones it carries over poorly: `scenewatch eval tone` says how poorly.",
     "Whether somebody speaks was learned from speech and ESC-10's ten sounds; singing and crowds were not taught.",
 )
+RATINGS: Final = "VADER's ground truth: tweets, product reviews, film reviews, editorials (Hutto and Gilbert 2014)"
+SENTIMENT_LIMITS: Final = (
+    "English, as it is written; of other languages nothing is said.",
+    "Whether something is good or bad news, not whether it is meant, whom it is said to, or whether it threatens.",
+    "Irony is taken at its word.",
+)
 HEARD_LIMITS: Final = (
     "The rows of YAMNet's last layer (Apache-2.0) that tell these kinds, as they are; this project taught none of them.",
     "Calibrated by crying alone, over ambiences of ESC-10; of the other kinds no recording here may teach what is shipped.",
@@ -51,7 +59,7 @@ def train_heads(data: Path, out: Path, seed: int = 0) -> dict[str, float]:
     layers = voice_encoder()
     banks = voices.voice_banks(data, layers, track)
     scenes = voices.scene_bank(data, layers, seed, track)
-    return {**_intent(out, seed), **_tone(banks, scenes, layers.name, out, seed), **_heard(data, out, seed)}
+    return {**_intent(out, seed), **_sentiment(out, seed), **_tone(banks, scenes, layers.name, out, seed), **_heard(data, out, seed)}
 
 
 def _intent(out: Path, seed: int) -> dict[str, float]:
@@ -77,6 +85,28 @@ def _intent(out: Path, seed: int) -> dict[str, float]:
         validation="cv_*: four folds, no family of phrases on both sides; the shipped head was taught on all.",
         data=(sentences,),
         limits=INTENT_LIMITS,
+        figures=rounded(figures),
+    )
+    save(head, out, card)
+    return figures
+
+
+def _sentiment(out: Path, seed: int) -> dict[str, float]:
+    known, encoder = rated(seed), text_encoder(MODELS)
+    features = sentiment.read(encoder, known)
+    figures = {f"cv_{name}": value for name, value in sentiment.figures(known, sentiment.crossed(known, features)).items()}
+    head = sentiment.teach(features, np.array([each.valence for each in known]))
+    card = HeadCard(
+        name="sentiment-default",
+        classes=head.classes,
+        encoder=encoder.name,
+        parameters=head.weight.size + head.bias.size,
+        recipe={"decay": sentiment.DECAY, "sentences": len(known)},
+        seed=seed,
+        calibration={},
+        validation="cv_*: each genre judged by a map that the other three taught; the shipped map was taught by all.",
+        data=(Source(name=RATINGS, licence="MIT (package); the sentences are their authors'", recordings=len(known)),),
+        limits=SENTIMENT_LIMITS,
         figures=rounded(figures),
     )
     save(head, out, card)
