@@ -173,14 +173,8 @@ def _calibration(day: Sequence[Judged], said: Said) -> dict[str, float]:
 
 def _events(name: str, found: Sequence[Found], day: Sequence[Judged]) -> dict[str, float]:
     """What the rules that are shipped find of the incidents, and raise for nothing."""
-    hits, missed, false = totals(found)
-    calm = [one.false for one, each in zip(found, day, strict=True) if each.timeline.calm]
-    hours = sum(each.timeline.seconds for each in day if each.timeline.calm) / 3600
     delays = [delay for each in found for delay in each.delays]
-    figures = by_streams("event_f1", found)
-    figures |= {f"{name}_recall": hits / max(1, hits + missed), f"{name}_precision": hits / max(1, hits + false)}
-    if calm:
-        figures[f"{name}_false_alarms_per_hour"] = sum(calm) / hours
+    figures = by_streams("event_f1", found) | _told(name, found, day)
     return figures | ({f"{name}_onset_to_alert_s": float(np.median(delays))} if delays else {})
 
 
@@ -188,7 +182,22 @@ def _f1_by_view(day: Sequence[Judged], said: Said) -> dict[str, float]:
     """Of incidents, with one threshold on each view's anomaly, which the other streams choose."""
     figures: dict[str, float] = {}
     for view in VIEWS:
-        figures |= by_streams(f"event_f1_{view}", crossed(of_view(day, said, view)))
+        found = crossed(of_view(day, said, view))
+        figures |= by_streams(f"event_f1_{view}", found)
+        if view == FUSED:
+            figures |= _told("at_f1", found, day)
+    return figures
+
+
+def _told(name: str, found: Sequence[Found], day: Sequence[Judged]) -> dict[str, float]:
+    """Recall and precision of incidents, and false alarms an hour of the streams that have none."""
+    hits, missed, false = totals(found)
+    figures = {f"{name}_recall": hits / max(1, hits + missed), f"{name}_precision": hits / max(1, hits + false)}
+    hours = sum(each.timeline.seconds for each in day if each.timeline.calm) / 3600
+    if hours:
+        figures[f"{name}_false_alarms_per_hour"] = (
+            sum(one.false for one, each in zip(found, day, strict=True) if each.timeline.calm) / hours
+        )
     return figures
 
 
