@@ -72,6 +72,11 @@ class Anomaly(msgspec.Struct, frozen=True, kw_only=True):
         strongest = known[int(weights.argmax())] if known else None
         return Judgement(kind=KIND, probability=probability, parts=parts, reasons=None if strongest is None else _of(strongest))
 
+    def added(self, judgements: Sequence[Judgement]) -> tuple[Judgement, ...]:
+        """The judgements and the anomaly that they make; in place of a network's own, which knows no other head."""
+        others = tuple(each for each in judgements if each.kind != KIND)
+        return (*others, self.judged(others))
+
 
 def _of(strongest: Judgement) -> Reasons | None:
     """A kind's reasons as those of the anomaly."""

@@ -66,11 +66,10 @@ class Reasoned(Judges):
             self.explain.forget(camera)
 
     def _whole(self, made: Score | Mark) -> Score | Mark:
-        """Add the anomaly; in place of the network's own, which knows no other head."""
+        """Add the anomaly."""
         if self.anomaly is None or isinstance(made, Mark):
             return made
-        others = tuple(each for each in made.judgements if each.kind != anomaly.KIND)
-        return msgspec.structs.replace(made, judgements=(*others, self.anomaly.judged(others)))
+        return msgspec.structs.replace(made, judgements=self.anomaly.added(made.judgements))
 
     def _reasoned(self, item: Window | Mark, made: Score | Mark) -> Score | Mark:
         if self.explain is None or isinstance(item, Mark) or isinstance(made, Mark):

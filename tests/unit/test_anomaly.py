@@ -62,6 +62,11 @@ def test_it_has_the_reasons_of_the_strongest_kind() -> None:
     assert ANOMALY.judged([]).reasons is None
 
 
+def test_it_takes_the_place_of_what_a_network_says_itself() -> None:
+    fight = judgement("fight", 0.9)
+    assert ANOMALY.added((judgement("anomaly", 0.1), fight)) == (fight, ANOMALY.judged([fight]))
+
+
 def test_it_is_written_and_read(tmp_path: Path) -> None:
     save(tmp_path, ANOMALY)
     assert load(tmp_path) == ANOMALY

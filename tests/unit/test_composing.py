@@ -14,10 +14,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from monitor.anomaly import Anomaly
+from monitor.config import Config
 from monitor.errors import SourceError
-from monitor.messages import SOUND_HZ, Modality
+from monitor.messages import SOUND_HZ, Judgement, Modality, Score
 from workers.composing.events import Found, Occurrence, Said, alarms, at_recall, crossed, f1, matched, occurrences
-from workers.composing.judge import Raised
+from workers.composing.judge import Raised, as_one
 from workers.composing.picture import SIZE, fitted, infrared, raining
 from workers.composing.plan import Plan, at_level, heard_only, plan
 from workers.composing.sound import looped, mixed, resampled
@@ -168,6 +170,25 @@ def test_an_alarm_needs_two_windows_in_a_row_and_then_a_pause() -> None:
     times = np.arange(0, 20, 0.5)
     high = np.isin(times, [2, 4, 4.5, 5, 6, 6.5, 14, 14.5])
     assert [each.at for each in alarms(times, high.astype(float), 0.5)] == [4.5, 14.5]
+
+
+def test_as_one_only_the_anomaly_is_raised() -> None:
+    known = Anomaly(network="n", kinds=("fight",), slopes=(1.0,), offsets=(0.0,), leak=0.001)
+    scores = [
+        Score(
+            camera="hall",
+            at=until - 4,
+            until=until,
+            captured=until,
+            revision=0,
+            learning=False,
+            modalities=(Modality.PICTURE,),
+            final=True,
+            judgements=(Judgement(kind="fight", probability=0.9 if 10 <= until < 16 else 0.0),),
+        )
+        for until in np.arange(4, 40, 0.5).tolist()
+    ]
+    assert [(each.kind, each.at) for each in as_one(scores, known, Config())] == [("anomaly", 10.5)]
 
 
 def judged(height: float, calm: float = 0.1) -> Said:

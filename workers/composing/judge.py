@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from monitor.align import Window
 from monitor.anomaly import KIND as ANOMALY
-from monitor.config import Config
+from monitor.anomaly import Anomaly
+from monitor.config import RULES, Config
 from monitor.decide import Decider
 from monitor.messages import Modality, Phase, Score
 from workers.composing.timeline import Timeline, labels
@@ -63,10 +65,17 @@ class Judged:
     counts: Flags
     """[n]: whether that can be said."""
     raised: tuple[Raised, ...]
+    as_one: tuple[Raised, ...] = ()
+    """What the anomaly's rule raises, were it the only one that is enabled."""
 
 
 def judge(
-    timeline: Timeline, windows: Sequence[Window], judges: Judges, settings: Config, shows: Mapping[str, tuple[Modality, ...]] = VIEWS
+    timeline: Timeline,
+    windows: Sequence[Window],
+    judges: Judges,
+    settings: Config,
+    shows: Mapping[str, tuple[Modality, ...]] = VIEWS,
+    anomaly: Anomaly | None = None,
 ) -> Judged:
     """Judge a stream as the fuse and alert stages do, and its last revisions once more for each other view that is to be shown."""
     scores = judged(judges, windows)
@@ -87,7 +96,17 @@ def judge(
         on=on,
         counts=counts,
         raised=tuple(raised(scores, settings)),
+        as_one=() if anomaly is None else tuple(as_one(scores, anomaly, settings)),
     )
+
+
+def as_one(scores: Sequence[Score], anomaly: Anomaly, settings: Config) -> Iterator[Raised]:
+    """The alerts of the anomaly's rule alone."""
+    alerts = settings.alerts
+    rules = {kind: alerts.rule(kind).model_copy(update={"enabled": kind == ANOMALY}) for kind in RULES}
+    only = settings.model_copy(update={"alerts": alerts.model_copy(update={"rules": rules})})
+    whole = [msgspec.structs.replace(made, judgements=anomaly.added(made.judgements)) for made in scores]
+    return raised(whole, only)
 
 
 def shown(window: Window, modalities: Sequence[Modality]) -> Window:

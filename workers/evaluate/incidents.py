@@ -54,12 +54,13 @@ def incidents(task: Task) -> dict[str, float]:
     order = prepare.ready(wanted, task.config, nights=True)
     days = prepare.streams(order, task.config)
     judges = heldout.judges(task.data, Split.TEST, [truth for truth, _ in days], task.config)
-    day = [judge(truth, windows(items, task.config), judges, task.config) for truth, items in days]
+    head = shipped(task)
+    day = [judge(truth, windows(items, task.config), judges, task.config, anomaly=head) for truth, items in days]
     dark = [
         judge(truth, windows(items, task.config), judges, task.config, AT_NIGHT)
         for truth, items in prepare.streams(replace(order, night=True), task.config)
     ]
-    return figures(day, dark, shipped(task), task.config.fusion.window_s)
+    return figures(day, dark, head, task.config.fusion.window_s)
 
 
 def with_research_weights(task: Task) -> dict[str, float]:
@@ -93,6 +94,7 @@ def figures(day: Sequence[Judged], dark: Sequence[Judged], head: Anomaly | None,
         **_by_kind(day, said, window_s),
         **_calibration(day, said),
         **_events("shipped_rules", [matched(each.timeline, each.raised) for each in day], day),
+        **({} if head is None else _as_one([matched(each.timeline, each.as_one) for each in day], day)),
         **_f1_by_view(day, said),
         **_at_recall(day, calm, said),
     }
@@ -176,6 +178,11 @@ def _events(name: str, found: Sequence[Found], day: Sequence[Judged]) -> dict[st
     delays = [delay for each in found for delay in each.delays]
     figures = by_streams("event_f1", found) | _told(name, found, day)
     return figures | ({f"{name}_onset_to_alert_s": float(np.median(delays))} if delays else {})
+
+
+def _as_one(found: Sequence[Found], day: Sequence[Judged]) -> dict[str, float]:
+    """What the anomaly's rule finds, as it is shipped, if it alone is enabled."""
+    return by_streams("anomaly_rule_f1", found) | _told("anomaly_rule", found, day)
 
 
 def _f1_by_view(day: Sequence[Judged], said: Said) -> dict[str, float]:

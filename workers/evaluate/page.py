@@ -67,6 +67,10 @@ LINES: Final = (
     Line(of="incidents", name="shipped_rules_recall", says="… incidents: recall at the shipped rules"),
     Line(of="incidents", name="shipped_rules_precision", says="… incidents: precision at the shipped rules"),
     Line(of="incidents", name="shipped_rules_false_alarms_per_hour", says="… false alarms an hour without incidents, at these", form=".1f"),
+    Line(of="incidents", name="anomaly_rule_f1", says="… incidents: F1 with the anomaly's rule alone, as shipped (enabled: true)"),
+    Line(of="incidents", name="anomaly_rule_recall", says="… recall with it"),
+    Line(of="incidents", name="anomaly_rule_precision", says="… precision with it"),
+    Line(of="incidents", name="anomaly_rule_false_alarms_per_hour", says="… false alarms an hour without incidents, with it", form=".1f"),
     Line(
         of="incidents",
         name="false_alarms_per_hour",
