@@ -178,7 +178,8 @@ measured here, which makes these development figures, better than those of a pla
   was seen on test. How much the liveliest part of the picture counts for fights was chosen over all nine directions in which one or two
   of the splits can teach for another: with so few scenes, which of them teach and which are judged matters more than any choice. Two
   thirds of the incidents are fights and shouts of anger: some of these are told, the others hardly, and a threshold low enough for them
-  raises the false alarms. Where the anomaly's rule begins was chosen on val. The research weights, which recordings of all kinds taught, show what more data gives. Three streams
+  raises the false alarms. Where the anomaly's rule begins was chosen on val.
+  The research weights, which recordings of all kinds taught, show what more data gives. Three streams
   (`--set small`) are too few to say anything.
   People and things are read by the fusion network, and change nothing of these figures: fights, for which they could matter, are
   told by the head for movement. Of the network's own word for fights they took a third (an average precision of .24 to .15 on val),
@@ -190,7 +191,7 @@ measured here, which makes these development figures, better than those of a pla
   the tail was chosen on other simulated cameras, made of the same recordings.
 - **Ways to fuse**: four networks, each taught as the shipped one is and thrown away. They judge without the heads that are beside the
   shipped one (YAMNet's own kinds, movement, intent), and shots, sirens, screams and breaking glass, which none was taught, count as missed:
-  hence less than what all together reach. The intervals overlap; attention is the default for being best of all on average and as cheap.
+  hence less than what all together reach. The intervals overlap; attention, the default, is best on average.
 - **Research weights**: their figures are of before speech was decoded with five texts at once, sentences were read by all-mpnet-base-v2,
   and people and things by the network.
 """
