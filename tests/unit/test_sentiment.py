@@ -78,7 +78,12 @@ def test_ratings_are_read_out_of_the_archive_in_the_archive(package: Path) -> No
     assert len(rated(0, most=1)) == len(GENRES)
 
 
-@pytest.mark.parametrize("content", [b"", b"none", packed({}), packed({ratings.INSIDE: b"none"}), packed({ratings.INSIDE: packed({})})])
+# gzip writes when it was packed: in a test's name that would differ from worker to worker
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"none", packed({}), packed({ratings.INSIDE: b"none"}), packed({ratings.INSIDE: packed({})})],
+    ids=["nothing", "no archive", "empty", "none inside", "empty inside"],
+)
 def test_a_package_that_holds_no_ratings_is_told(package: Path, content: bytes) -> None:
     package.write_bytes(content)
     with pytest.raises(SourceError, match="can't be read"):
