@@ -5,6 +5,7 @@ EXTRAS = embedded,dev
 # files of tests on several cores; those with a cluster of brokers, or whose clocks tell, have the machine to themselves
 BESIDE = -m 'not kafka and not prometheus' -n auto --maxprocesses 4 --dist loadfile
 ALONE = -m 'kafka or prometheus'
+REAL = .venv/bin/pytest tests/integration $(BESIDE) $(1) && .venv/bin/pytest tests/integration $(ALONE) $(1) && .venv/bin/pytest tests/e2e $(1)
 export HF_HUB_OFFLINE = 1
 export SCENEWATCH_DATA ?= ../shared/data
 export UV_HTTP_TIMEOUT ?= 180
@@ -35,24 +36,19 @@ observe: setup ## The demo live, with Prometheus and Alertmanager beside it, unt
 test: setup ## Every test
 	@.venv/bin/python tests/needs.py
 	@.venv/bin/pytest tests/unit -n auto
-	@.venv/bin/pytest tests/integration $(BESIDE) --durations=10
-	@.venv/bin/pytest tests/integration $(ALONE) --durations=10
-	@.venv/bin/pytest tests/e2e --durations=10
+	@$(call REAL,--durations=10)
 
 coverage: setup ## Every test, and which lines they reach
 	@.venv/bin/python tests/needs.py
 	@.venv/bin/pytest tests/unit -n auto --cov --cov-report=
-	@.venv/bin/pytest tests/integration $(BESIDE) --cov --cov-append --cov-report=
-	@.venv/bin/pytest tests/integration $(ALONE) --cov --cov-append --cov-report=
-	@.venv/bin/pytest tests/e2e --cov --cov-append --cov-report=term
+	@$(call REAL,--cov --cov-append --cov-report=)
+	@.venv/bin/coverage report
 
 unit: setup ## The quick tests
 	@.venv/bin/pytest tests/unit -q -n auto
 
 integration: setup ## The tests with real parts
-	@.venv/bin/pytest tests/integration $(BESIDE) -q
-	@.venv/bin/pytest tests/integration $(ALONE) -q
-	@.venv/bin/pytest tests/e2e -q
+	@$(call REAL,-q)
 
 lint: setup ## Style, types and import contracts
 	@.venv/bin/ruff check .

@@ -52,7 +52,7 @@ Numbers = npt.NDArray[np.float64]
 def text_features(read: TextFeatures, texts: Sequence[str]) -> npt.NDArray[np.float32]:
     """Texts, and what the encoder made of them, to what the head reads [n, READ + BUCKETS]: parts of length 1 and WORDS."""
     counted = np.stack([_counted(text) for text in texts]) if texts else np.empty((0, BUCKETS), np.float32)
-    return np.hstack([read.vectors, read.layers.reshape(len(texts), READ - VECTOR), counted])
+    return np.hstack([read.rows, counted])
 
 
 def words_of(text: str) -> list[str]:

@@ -41,6 +41,11 @@ class TextFeatures(NamedTuple):
     layers: npt.NDArray[np.float32]
     """[n, LAYERS, VECTOR], each of length 1: the mean over the tokens of what the LAYERS give."""
 
+    @property
+    def rows(self) -> npt.NDArray[np.float32]:
+        """All of it, side by side [n, VECTOR * (1 + LAYERS)]."""
+        return np.hstack([self.vectors, self.layers.reshape(len(self.layers), self.layers.shape[1] * self.layers.shape[2])])
+
 
 class TextEncoder(Protocol):
     """Utterances to vectors; one thread at a time."""

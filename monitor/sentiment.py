@@ -23,13 +23,8 @@ LANGUAGE: Final = "en"
 """That the ratings, and the sentence encoder, are of; of other languages nothing is said."""
 
 
-def valence_features(read: TextFeatures) -> npt.NDArray[np.float32]:
-    """What the encoder made of texts, to what the map reads [n, VECTOR * (1 + LAYERS)]."""
-    return np.hstack([read.vectors, read.layers.reshape(len(read.vectors), -1)])
-
-
 def valence(head: Head, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Features [n, d] to -1 … 1 [n]."""
+    """Features [n, d], in use `TextFeatures.rows`, to -1 … 1 [n]."""
     said: npt.NDArray[np.float64] = np.clip(head.logits(features)[:, head.classes.index(VALENCE)], -1, 1)
     return said
 
@@ -50,7 +45,5 @@ class Sentiment:
 
     def __call__(self, read: TextFeatures, languages: Sequence[str]) -> list[float | None]:
         """One for each text; None for those of another language."""
-        if not languages:
-            return []
-        said = valence(self.head, valence_features(read)).round(3).tolist()
+        said = valence(self.head, read.rows).round(3).tolist()
         return [value if language == LANGUAGE else None for value, language in zip(said, languages, strict=True)]

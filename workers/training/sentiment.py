@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from monitor.heads import Head
 from monitor.language import TextEncoder
-from monitor.sentiment import VALENCE, valence, valence_features
+from monitor.sentiment import VALENCE, valence
 from workers.training.figures import area_under_roc
 from workers.training.rated import GENRES, Rated
 
@@ -27,7 +27,7 @@ def read(encoder: TextEncoder, known: Sequence[Rated]) -> npt.NDArray[np.float32
     """Features of sentences [n, d]; those of like length are read together."""
     order = np.argsort([len(each.text) for each in known], kind="stable")
     parts = [order[at : at + BATCH] for at in range(0, len(order), BATCH)]
-    made = np.concatenate([valence_features(encoder.together([known[n].text for n in part])) for part in parts])
+    made = np.concatenate([encoder.together([known[n].text for n in part]).rows for part in parts])
     features = np.empty_like(made)
     features[np.concatenate(parts)] = made
     return features
@@ -55,12 +55,17 @@ def crossed(known: Sequence[Rated], features: npt.NDArray[np.float32]) -> Number
 
 
 def figures(known: Sequence[Rated], said: Numbers) -> dict[str, float]:
-    """Of each genre: correlation with people's mean rating (Pearson's r), and area under ROC of what is clearly favourable or not."""
+    """Of each genre: agreement with people's mean rating, and area under ROC of what is clearly favourable or not."""
     found: dict[str, float] = {}
     for genre in GENRES:
         those = np.array([each.genre == genre for each in known])
         ratings = np.array([each.valence for each in known])[those]
         clear = np.abs(ratings) >= CLEAR
-        found[f"r_{genre}"] = float(np.corrcoef(ratings, said[those])[0, 1])
+        found[f"r_{genre}"] = agreement(ratings, said[those])
         found[f"auc_{genre}"] = area_under_roc(ratings[clear] > 0, said[those][clear])
     return found
+
+
+def agreement(ratings: Numbers, said: Numbers) -> float:
+    """Pearson's r [n], [n]."""
+    return float(np.corrcoef(ratings, said)[0, 1])
