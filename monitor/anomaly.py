@@ -70,7 +70,9 @@ class Anomaly(msgspec.Struct, frozen=True, kw_only=True):
             for modality, part in each.parts.items():
                 parts[modality] = parts.get(modality, 0.0) + part / each.probability * weight / total * probability
         strongest = known[int(weights.argmax())] if known else None
-        return Judgement(kind=KIND, probability=probability, parts=parts, reasons=None if strongest is None else _of(strongest))
+        if strongest is None:
+            return Judgement(kind=KIND, probability=probability, parts=parts)
+        return Judgement(kind=KIND, probability=probability, parts=parts, reasons=_of(strongest), likely=strongest.kind)
 
     def added(self, judgements: Sequence[Judgement]) -> tuple[Judgement, ...]:
         """The judgements and the anomaly that they make; in place of a network's own, which knows no other head."""

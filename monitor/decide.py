@@ -2,20 +2,23 @@
 
 Each kind is decided on one ordered sequence, so that a recording gives the same alerts at any speed: what is seen or
 heard on scores of revision 0, what is said (SPOKEN) on final scores, watched phrases on transcripts, the camera itself
-on its states. How these sequences interleave changes no alert. What is delivered twice is told once.
+on its states. How these sequences interleave changes no alert: the anomaly, which is quiet while a kind that it is made of
+is told, asks what was open when its window ended, and first scores are never behind final ones. What is delivered twice
+is told once.
 """
 
 from __future__ import annotations
 
 import math
-from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Final
+from itertools import takewhile
+from typing import Final, NamedTuple
 
 from monitor.align import RESTART_S
 from monitor.anomaly import KIND as ANOMALY
-from monitor.budget import Budgets
+from monitor.budget import KEEP_S, Budgets
 from monitor.config import Alerts, Rule
 from monitor.incident import Evidence, Incident, Said
 from monitor.messages import Alert, CameraState, Judgement, Mark, Score, Severity, State, Topic, Transcript
@@ -23,16 +26,53 @@ from monitor.phrases import Match, matches, watched
 
 SPOKEN: Final = frozenset({"distress", "threat", "call_for_help", ANOMALY})
 """Kinds that are known by words too, and so only by final scores."""
+OTHERS: Final = (ANOMALY, "unusual_", "sees:", "camera:")
+"""Kinds that the anomaly is not made of begin so."""
 GAP_S: Final = 20.0
 """Windows further apart than this are not "in a row"."""
 TOLD: Final = 4096
 """So many alerts are remembered, to tell none twice."""
+PAST: Final = 512
+"""So many past incidents of a kind are remembered, for those who ask what was open then."""
 SEEN: Final = 64
 """So many states of a camera are remembered, to take none twice."""
 AWAY: Final = frozenset({State.CONNECTING, State.STALLED})
 """A camera in one of these states delivers nothing: after a while it is offline."""
-NEVER: Final = (0.0, math.inf)
 UNWELL: Final = (State.BLIND, State.FROZEN, State.SILENT)
+
+
+class _Past(NamedTuple):
+    """When an incident was."""
+
+    since: float
+    """Begin of its first window."""
+    raised: float
+    """End of the window that raised it, …"""
+    ended: float
+    """… and of the one that ended it, …"""
+    over: float
+    """… after which no other began up to then."""
+
+
+def _past() -> deque[_Past]:
+    return deque(maxlen=PAST)
+
+
+def _whole(begin: float, kinds: Collection[deque[_Past]]) -> float:
+    """The last time, up to `begin`, that cuts no incident, nor the quiet after it, in two: rebuilt from its middle it may end otherwise."""
+    while (earlier := min((_uncut(begin, past) for past in kinds), default=begin)) < begin:
+        begin = earlier
+    return begin
+
+
+def _uncut(begin: float, past: deque[_Past]) -> float:
+    """The begin of the incident that `begin` is in, one kind's in order; itself, if it is in none."""
+    for each in reversed(past):
+        if each.over <= begin:
+            break
+        if each.since < begin:
+            return each.since
+    return begin
 
 
 @dataclass(slots=True)
@@ -45,7 +85,10 @@ class _Track:
     incident: Incident | None = None
     quiet_until: float = 0.0
     since: float = math.inf
-    """Begin of the last incident."""
+    """Begin of the last incident, …"""
+    raised: float = math.inf
+    """… and when it was raised."""
+    past: deque[_Past] = field(default_factory=_past)
 
     def needed(self, now: float) -> float:
         """Begin of what a successor would have to see again; infinity when nothing is open, nor quiet at `now`."""
@@ -53,16 +96,29 @@ class _Track:
             return self.since
         return self.row[0].at if self.row else math.inf
 
+    def told(self, until: float) -> bool:
+        """Whether an incident was open when a window ended."""
+        if self.incident is not None and self.raised <= until:
+            return True
+        at = next((past for past in reversed(self.past) if past.raised <= until), None)
+        return at is not None and until <= at.ended
+
     def feed(self, evidence: Evidence, rule: Rule, update_s: float) -> list[Alert]:
         """Take the next window."""
         if self.incident is None:
             return self._wait(evidence, rule)
         if not evidence.probability >= min(rule.clear_at, rule.raise_at):  # so that NaN is below
             self.below += 1
-            return self.end(evidence.until + rule.cool_down_s) if self.below >= rule.clear_after else []
+            return self.end(evidence.until, rule.cool_down_s) if self.below >= rule.clear_after else []
         self.below = 0
         self.incident.join(evidence)
         return self.incident.update(update_s)
+
+    def yield_to(self, evidence: Evidence, rule: Rule) -> list[Alert]:
+        """Be quiet in the next window, as after an end, because others tell of it."""
+        alerts = self.end(evidence.until, rule.cool_down_s)
+        self.since, self.quiet_until = evidence.at, evidence.until + rule.cool_down_s
+        return alerts
 
     def _wait(self, evidence: Evidence, rule: Rule) -> list[Alert]:
         if evidence.until < self.quiet_until or not evidence.probability >= rule.raise_at:
@@ -72,18 +128,26 @@ class _Track:
         if len(self.row) < rule.raise_after:
             return []
         self.incident = Incident.begin(self.row)
-        self.since = self.incident.first.at
+        self.since, self.raised = self.incident.first.at, evidence.until
         self.row.clear()
         return [self.incident.new()]
 
-    def end(self, quiet_until: float) -> list[Alert]:
+    def end(self, until: float, cool_down_s: float) -> list[Alert]:
         """End the incident, if there is one."""
         incident, self.incident, self.below = self.incident, None, 0
         self.row.clear()
         if incident is None:
             return []
-        self.quiet_until = quiet_until
+        self.quiet_until = until + cool_down_s
+        self.past.append(_Past(self.since, self.raised, until, self.quiet_until))
         return [incident.end()]
+
+    def restart(self, until: float) -> list[Alert]:
+        """End at a clock that was set back: nothing that was is before what follows."""
+        alerts = self.end(until, 0.0)
+        self.quiet_until = 0.0
+        self.past.clear()
+        return alerts
 
 
 @dataclass(slots=True)
@@ -97,6 +161,16 @@ class _Scored:
     def needed(self) -> float:
         """Begin of the oldest window that a successor would need."""
         return min((track.needed(self.until) for track in self.tracks.values()), default=math.inf)
+
+    def asked(self, until: float) -> float:
+        """Begin of the oldest incident that was open when windows ended which are yet to be final, the last one that is then."""
+        until = max(until, self.until - KEEP_S)
+        asked = (takewhile(lambda past: past.ended > until, reversed(track.past)) for track in self.tracks.values())
+        return min((past.since for each in asked for past in each), default=math.inf)
+
+    def named(self, until: float) -> bool:
+        """Whether an incident that the anomaly is made of was open when a window ended."""
+        return any(track.told(until) for kind, track in self.tracks.items() if not kind.startswith(OTHERS))
 
 
 @dataclass(slots=True)
@@ -119,16 +193,22 @@ class _Watched:
     away: Evidence | None = None
     """Since when it delivers nothing, while that is no alert yet; `captured` is the wall clock then."""
     incidents: dict[str, Incident] = field(default_factory=dict)
-    quiet: dict[str, tuple[float, float]] = field(default_factory=dict)
-    """By kind: until when no new incident begins, and when the last one began."""
+    past: defaultdict[str, deque[_Past]] = field(default_factory=lambda: defaultdict(_past))
+    """By kind."""
     seen: deque[CameraState] = field(default_factory=lambda: deque(maxlen=SEEN))
     """Not only the last one's time, because states of a stream and of its absence are stamped by different clocks."""
 
     def needed(self) -> float:
         """Time of the oldest state that a successor would need."""
         now = self.seen[-1].at if self.seen else -math.inf
-        begun = [incident.first.at for incident in self.incidents.values()] + [since for until, since in self.quiet.values() if now < until]
-        return min(begun if self.away is None else [*begun, self.away.at], default=math.inf)
+        begun = [incident.first.at for incident in self.incidents.values()]
+        quiet = [past[-1].since for past in self.past.values() if now < past[-1].over]
+        away = [] if self.away is None else [self.away.at]
+        return _whole(min([*begun, *quiet, *away], default=math.inf), self.past.values())
+
+    def quiet(self, kind: str, at: float) -> bool:
+        """Whether a kind cools down; not by a clock that was set back since."""
+        return kind in self.past and self.past[kind][-1].ended - RESTART_S <= at < self.past[kind][-1].over
 
 
 class Decider:
@@ -158,7 +238,7 @@ class Decider:
         """End what was seen, heard or said: no more scores follow (the Mark on `scores`)."""
         self.budgets.ended(camera)
         lanes = [self._scored.pop((camera, spoken), _Scored()) for spoken in (False, True)]
-        return self._tell(alert for lane in lanes for track in lane.tracks.values() for alert in track.end(0.0))
+        return self._tell(alert for lane in lanes for track in lane.tracks.values() for alert in track.end(lane.until, 0.0))
 
     def transcript(self, transcript: Transcript) -> list[Alert]:
         """Look for watched phrases in one utterance; those of one camera come in order."""
@@ -202,7 +282,7 @@ class Decider:
         alerts = [*self._recovered(camera, state, present)]
         for kind in sorted(present - camera.incidents.keys()):
             evidence = self._fact(state, kind)
-            if self._rule(kind).enabled and state.at >= camera.quiet.get(kind, NEVER)[0]:
+            if self._rule(kind).enabled and not camera.quiet(kind, state.at):
                 camera.incidents[kind] = Incident.begin([evidence])
                 alerts.append(camera.incidents[kind].new())
         if State.ENDED in state.states:
@@ -234,8 +314,9 @@ class Decider:
     def needed(self, topic: Topic, camera: str) -> float:
         """From what event time on a camera's records of a topic are needed to decide as before; infinity if none is."""
         if topic is Topic.SCORES:
-            lanes = (self._scored.get((camera, spoken), _Scored()).needed() for spoken in (False, True))
-            return min(*lanes, self.budgets.needed(camera))
+            first, final = self._lanes(camera)
+            begin = min(first.needed(), final.needed(), first.asked(final.until), self.budgets.needed(camera))
+            return _whole(begin, [track.past for lane in (first, final) for track in lane.tracks.values()])
         if topic is Topic.TRANSCRIPTS:
             return self._listened.get(camera, _Listened()).needed()
         return self._watched.get(camera, _Watched()).needed()
@@ -263,7 +344,7 @@ class Decider:
         yield from self._resume(lane, score.until)
         lane.until = score.until
         judged = {judgement.kind: judgement for judgement in score.judgements if self._counts(judgement, score, spoken=spoken)}
-        for kind in sorted(judged.keys() | lane.tracks.keys()):
+        for kind in sorted(judged.keys() | lane.tracks.keys(), key=lambda each: (each == ANOMALY, each)):
             rule = self._rule(kind)
             judgement = judged.get(kind, Judgement(kind=kind, probability=0.0))
             if self.budgets.holds_for(kind):
@@ -271,7 +352,13 @@ class Decider:
                 if kind in judged:
                     self.budgets.saw(score.camera, kind, score.until, judgement.probability, given)
             track = lane.tracks.setdefault(kind, _Track())
-            yield from track.feed(_evidence(score, judgement, rule, spoken=spoken), rule, self._settings.update_s)
+            evidence = _evidence(score, judgement, rule, spoken=spoken)
+            named = kind == ANOMALY and any(each.named(score.until) for each in self._lanes(score.camera))
+            yield from track.yield_to(evidence, rule) if named else track.feed(evidence, rule, self._settings.update_s)
+
+    def _lanes(self, camera: str) -> tuple[_Scored, _Scored]:
+        """What is decided on a camera's first scores, and on its final ones."""
+        return self._scored.get((camera, False), _Scored()), self._scored.get((camera, True), _Scored())
 
     def _counts(self, judgement: Judgement, score: Score, *, spoken: bool) -> bool:
         """Whether this sequence decides the kind; nothing is unusual for a camera that is still learning what is usual."""
@@ -285,10 +372,9 @@ class Decider:
         for kind, track in lane.tracks.items():
             cool_down_s = self._rule(kind).cool_down_s
             if gap < 0:
-                yield from track.end(0.0)
-                track.quiet_until = 0.0
+                yield from track.restart(lane.until)
             elif gap > max(GAP_S, cool_down_s):
-                yield from track.end(lane.until + cool_down_s)
+                yield from track.end(lane.until, cool_down_s)
             elif gap > GAP_S:
                 track.row.clear()
 
@@ -333,7 +419,7 @@ class Decider:
         if away is None or clock < away.captured + self._settings.offline_after_s:
             return
         camera.away = None
-        if away.at >= camera.quiet.get(away.kind, NEVER)[0]:
+        if not camera.quiet(away.kind, away.at):
             incident = Incident.begin([away, replace(away, captured=clock, until=away.at + clock - away.captured)])
             camera.incidents[away.kind] = incident
             yield incident.new()
@@ -342,7 +428,8 @@ class Decider:
         for kind in sorted(camera.incidents.keys() - present):
             incident = camera.incidents.pop(kind)
             incident.join(self._fact(state, kind))
-            camera.quiet[kind] = (state.at + self._rule(kind).cool_down_s, incident.first.at)
+            at, over = incident.first.at, state.at + self._rule(kind).cool_down_s
+            camera.past[kind].append(_Past(at, at, state.at, over))
             yield incident.end()
 
     def _fact(self, state: CameraState, kind: str) -> Evidence:
@@ -387,6 +474,7 @@ def _evidence(score: Score, judgement: Judgement, rule: Rule, *, spoken: bool) -
         severity=Severity.CRITICAL if critical else rule.severity,
         probability=judgement.probability,
         parts=tuple(judgement.parts.items()),
+        likely=judgement.likely,
         said=tuple(Said(at=each.at, text=each.text, words=each.words, sentiment=each.sentiment) for each in score.transcripts if spoken),
         key_frame=score.key_frame,
         things=score.things,

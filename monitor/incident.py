@@ -42,6 +42,8 @@ class Evidence:
     probability: float = 1.0
     parts: tuple[tuple[Modality, float], ...] = ()
     said: tuple[Said, ...] = ()
+    likely: str = ""
+    """Of an anomaly: the kind that it most likely is."""
     detail: str = ""
     """Why a camera is in its state."""
     key_frame: Ref | None = None
@@ -132,7 +134,9 @@ class Incident:
                 text or peak.detail,
                 self.until - self.first.at,
                 described(peak.things),
+                peak.likely,
             ),
+            likely=peak.likely,
             parts=dict(peak.parts),
             words=tuple(word for each in self.said for word in each.words),
             text=text,

@@ -247,6 +247,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     parts: dict[Modality, float] = {}
     """Each modality's Shapley value: its share of the probability, signed; of the fusion network they add up to it."""
     reasons: Reasons | None = None
+    likely: str = ""
+    """Of an anomaly: the kind that speaks for it most."""
 
 
 class Score(Stamped, frozen=True, kw_only=True, gc=False, tag="score"):
@@ -301,6 +303,8 @@ class Alert(Stamped, frozen=True, kw_only=True, gc=False, tag="alert"):
     """The highest so far; 1 for facts, such as a camera that is blind."""
     summary: str
     """One sentence that a person understands."""
+    likely: str = ""
+    """Of an anomaly: the kind that it most likely is."""
     parts: dict[Modality, float] = {}
     words: tuple[Word, ...] = ()
     text: str = ""

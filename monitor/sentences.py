@@ -45,14 +45,19 @@ def sentence(
     quote: str,
     seconds: float,
     seen: str = "",
+    likely: str = "",
 ) -> str:
-    """Say what happens, who is there, how sure that is, and by which sense it is known; `seconds` is how long it has lasted."""
+    """Say what happens, who is there, how sure that is, and by which sense it is known; `seconds` is how long it has lasted.
+
+    `likely` is the kind that an incident of no certain kind may be.
+    """
+    perhaps = f", perhaps {_happens(likely)}" if likely else ""
     said = f" ({_shortened(quote)})" if kind.startswith("camera:") and quote else f' ("{_shortened(quote)}")' if quote else ""
     sure = "" if probability >= 1 else f"{'at most ' if phase is Phase.END else ''}{_percent(probability)} probable"
     how = ", ".join(each for each in (_lasting(phase, seconds), sure) if each)
     by = "" if phase is Phase.END else _parts(parts)
     shown = f"; in the picture {seen}{';' if how else ''} " if seen else ", " if how else ""
-    return f"{camera}: {_happens(kind)}{said}{shown}{how}{by}".rstrip()
+    return f"{camera}: {_happens(kind)}{perhaps}{said}{shown}{how}{by}".rstrip()
 
 
 def _happens(kind: str) -> str:

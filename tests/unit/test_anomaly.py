@@ -62,6 +62,11 @@ def test_it_has_the_reasons_of_the_strongest_kind() -> None:
     assert ANOMALY.judged([]).reasons is None
 
 
+def test_it_says_which_kind_is_the_strongest() -> None:
+    assert ANOMALY.judged([judgement("fire", 0.3), judgement("fight", 0.9)]).likely == "fight"
+    assert not ANOMALY.judged([]).likely
+
+
 def test_it_takes_the_place_of_what_a_network_says_itself() -> None:
     fight = judgement("fight", 0.9)
     assert ANOMALY.added((judgement("anomaly", 0.1), fight)) == (fight, ANOMALY.judged([fight]))

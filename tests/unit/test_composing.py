@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -19,7 +20,7 @@ from monitor.config import Config
 from monitor.errors import SourceError
 from monitor.messages import SOUND_HZ, Judgement, Modality, Score
 from workers.composing.events import Found, Occurrence, Said, alarms, at_recall, crossed, f1, matched, occurrences
-from workers.composing.judge import Raised, as_one
+from workers.composing.judge import Raised, only, raised
 from workers.composing.picture import SIZE, fitted, infrared, raining
 from workers.composing.plan import Plan, at_level, heard_only, plan
 from workers.composing.sound import looped, mixed, resampled
@@ -158,12 +159,12 @@ def test_incidents_that_overlap_are_one_occurrence() -> None:
 
 def test_alerts_are_counted_once_an_occurrence_and_false_outside() -> None:
     found = matched(timeline(event(10, 15), event(40, 45), event(70, 75, incident=False)), told(12, 14, 18, 71))
-    assert found == Found(1, 1, 1, (2,))
+    assert found == Found(1, 1, 1, (2,), 3)
     assert f1([found]) == pytest.approx(0.5)
 
 
 def test_an_alert_from_before_an_incident_did_not_find_it() -> None:
-    assert matched(timeline(event(10, 15)), told(9)) == Found(0, 1, 1, ())
+    assert matched(timeline(event(10, 15)), told(9)) == Found(0, 1, 1, (), 0)
 
 
 def test_an_alarm_needs_two_windows_in_a_row_and_then_a_pause() -> None:
@@ -172,7 +173,7 @@ def test_an_alarm_needs_two_windows_in_a_row_and_then_a_pause() -> None:
     assert [each.at for each in alarms(times, high.astype(float), 0.5)] == [4.5, 14.5]
 
 
-def test_as_one_only_the_anomaly_is_raised() -> None:
+def test_rules_are_tried_with_and_without_the_anomaly() -> None:
     known = Anomaly(network="n", kinds=("fight",), slopes=(1.0,), offsets=(0.0,), leak=0.001)
     scores = [
         Score(
@@ -188,7 +189,14 @@ def test_as_one_only_the_anomaly_is_raised() -> None:
         )
         for until in np.arange(4, 40, 0.5).tolist()
     ]
-    assert [(each.kind, each.at) for each in as_one(scores, known, Config())] == [("anomaly", 10.5)]
+    whole = [msgspec.structs.replace(made, judgements=known.added(made.judgements)) for made in scores]
+
+    def told_by(settings: Config) -> list[tuple[str, float]]:
+        return [(each.kind, each.at) for each in raised(whole, settings)]
+
+    assert told_by(only(Config(), "anomaly".__eq__)) == [("anomaly", 10.5)]
+    assert told_by(only(Config(), "anomaly".__ne__)) == [("fight", 11.0)]
+    assert told_by(Config()) == [("anomaly", 10.5), ("fight", 11.0)]
 
 
 def judged(height: float, calm: float = 0.1) -> Said:

@@ -41,6 +41,8 @@ class Found(NamedTuple):
     false: int
     delays: tuple[float, ...]
     """Seconds from the onset to the first alert, of what was found."""
+    alarms: int
+    """Alerts that were not false; several may tell of one incident."""
 
 
 class Said(NamedTuple):
@@ -74,7 +76,7 @@ def matched(timeline: Timeline, alerts: Sequence[Raised]) -> Found:
     delays = [[alert.at - each.begin for alert in alerts if each.begin <= alert.at <= each.end + LATE_S] for each in there]
     false = sum(not any(each.begin <= alert.at <= each.end + LATE_S for each in there) for alert in alerts)
     hits = sum(map(bool, delays))
-    return Found(hits, len(there) - hits, false, tuple(min(some) for some in delays if some))
+    return Found(hits, len(there) - hits, false, tuple(min(some) for some in delays if some), len(alerts) - false)
 
 
 def f1(found: Sequence[Found]) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -65,8 +65,11 @@ class Judged:
     counts: Flags
     """[n]: whether that can be said."""
     raised: tuple[Raised, ...]
+    """What the rules raise, as they are shipped, …"""
+    as_kinds: tuple[Raised, ...] = ()
+    """… were the anomaly's not enabled, …"""
     as_one: tuple[Raised, ...] = ()
-    """What the anomaly's rule raises, were it the only one that is enabled."""
+    """… and were it the only one."""
 
 
 def judge(
@@ -77,8 +80,14 @@ def judge(
     shows: Mapping[str, tuple[Modality, ...]] = VIEWS,
     anomaly: Anomaly | None = None,
 ) -> Judged:
-    """Judge a stream as the fuse and alert stages do, and its last revisions once more for each other view that is to be shown."""
+    """Judge a stream as the fuse and alert stages do, and its last revisions once more for each other view that is to be shown.
+
+    `judges` leave the anomaly out, which is worked out for each view; without a calibration there is none.
+    """
     scores = judged(judges, windows)
+    with_anomaly = (
+        scores if anomaly is None else [msgspec.structs.replace(made, judgements=anomaly.added(made.judgements)) for made in scores]
+    )
     final = [window for window in windows if window.final]
     views = {view: judged(judges, [shown(window, modalities) for window in final]) for view, modalities in shows.items() if view != FUSED}
     whole = [made for made in scores if made.final]
@@ -95,18 +104,17 @@ def judge(
         said={view: probabilities(some, kinds) for view, some in every.items()},
         on=on,
         counts=counts,
-        raised=tuple(raised(scores, settings)),
-        as_one=() if anomaly is None else tuple(as_one(scores, anomaly, settings)),
+        raised=tuple(raised(with_anomaly, settings)),
+        as_kinds=tuple(raised(with_anomaly, only(settings, lambda kind: kind != ANOMALY))),
+        as_one=tuple(raised(with_anomaly, only(settings, lambda kind: kind == ANOMALY))),
     )
 
 
-def as_one(scores: Sequence[Score], anomaly: Anomaly, settings: Config) -> Iterator[Raised]:
-    """The alerts of the anomaly's rule alone."""
+def only(settings: Config, some: Callable[[str], bool]) -> Config:
+    """The settings with no rules but those of some kinds."""
     alerts = settings.alerts
-    rules = {kind: alerts.rule(kind).model_copy(update={"enabled": kind == ANOMALY}) for kind in RULES}
-    only = settings.model_copy(update={"alerts": alerts.model_copy(update={"rules": rules})})
-    whole = [msgspec.structs.replace(made, judgements=anomaly.added(made.judgements)) for made in scores]
-    return raised(whole, only)
+    off = {kind: alerts.rule(kind).model_copy(update={"enabled": False}) for kind in RULES if not some(kind)}
+    return settings.model_copy(update={"alerts": alerts.model_copy(update={"rules": {**alerts.rules, **off}})})
 
 
 def shown(window: Window, modalities: Sequence[Modality]) -> Window:

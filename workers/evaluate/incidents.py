@@ -94,7 +94,8 @@ def figures(day: Sequence[Judged], dark: Sequence[Judged], head: Anomaly | None,
         **_by_kind(day, said, window_s),
         **_calibration(day, said),
         **_events("shipped_rules", [matched(each.timeline, each.raised) for each in day], day),
-        **({} if head is None else _as_one([matched(each.timeline, each.as_one) for each in day], day)),
+        **_rules("kinds_rules", [matched(each.timeline, each.as_kinds) for each in day], day),
+        **({} if head is None else _rules("anomaly_rule", [matched(each.timeline, each.as_one) for each in day], day)),
         **_f1_by_view(day, said),
         **_at_recall(day, calm, said),
     }
@@ -180,9 +181,9 @@ def _events(name: str, found: Sequence[Found], day: Sequence[Judged]) -> dict[st
     return figures | ({f"{name}_onset_to_alert_s": float(np.median(delays))} if delays else {})
 
 
-def _as_one(found: Sequence[Found], day: Sequence[Judged]) -> dict[str, float]:
-    """What the anomaly's rule finds, as it is shipped, if it alone is enabled."""
-    return by_streams("anomaly_rule_f1", found) | _told("anomaly_rule", found, day)
+def _rules(name: str, found: Sequence[Found], day: Sequence[Judged]) -> dict[str, float]:
+    """What the kinds' own rules find without the anomaly's, or that one alone."""
+    return by_streams(f"{name}_f1", found) | _told(name, found, day)
 
 
 def _f1_by_view(day: Sequence[Judged], said: Said) -> dict[str, float]:
@@ -200,6 +201,7 @@ def _told(name: str, found: Sequence[Found], day: Sequence[Judged]) -> dict[str,
     """Recall and precision of incidents, and false alarms an hour of the streams that have none."""
     hits, missed, false = totals(found)
     figures = {f"{name}_recall": hits / max(1, hits + missed), f"{name}_precision": hits / max(1, hits + false)}
+    figures[f"{name}_alarms_an_incident"] = sum(each.alarms for each in found) / max(1, hits)
     hours = sum(each.timeline.seconds for each in day if each.timeline.calm) / 3600
     if hours:
         figures[f"{name}_false_alarms_per_hour"] = (
