@@ -156,7 +156,8 @@ class Explainer:
         ordinary = self._ordinary.setdefault(window.camera, Ordinary())
         if made.revision == 0 and window.pictures and all(judgement.probability < ORDINARY for judgement in made.judgements):
             ordinary.take(window.pictures[-1])
-        asked = {judgement.kind for judgement in made.judgements if _asks(judgement, made) and self._is_news(judgement, made)}
+        news = [each for each in made.judgements if _asks(each, made) and self._is_news(each, made)]
+        asked = {each.likely or each.kind for each in news}
         if not asked:
             return made
         shares = self._shares(window, asked)
@@ -345,10 +346,13 @@ def _closest(item: Embedding) -> tuple[int, int]:
 
 
 def _asks(judgement: Judgement, made: Score) -> bool:
-    """Whether it is to be explained; of a window that only adds words, what rests on words. What a camera is, is a fact."""
+    """Whether it is to be explained; of a window that only adds words, what rests on words. What a camera is, is a fact.
+
+    An anomaly, by the kind that it may be, where it is decided.
+    """
     if judgement.kind.startswith("camera:"):
         return False
-    new = made.revision == 0 or Modality.TEXT in judgement.parts
+    new = made.final if judgement.likely else made.revision == 0 or Modality.TEXT in judgement.parts
     return new and judgement.reasons is None and judgement.probability >= EXPLAIN_FROM
 
 

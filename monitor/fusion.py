@@ -8,7 +8,7 @@ T texts, O people and things, K kinds, M numbers of motion.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
@@ -43,8 +43,8 @@ KNOWN_BY: Final[dict[str, tuple[Modality, ...]]] = {
 KINDS: Final = tuple(KNOWN_BY)
 """The incidents that the shipped weights judge beside the anomaly, in the order of the logits; others: `Fusion.kinds`."""
 
-EXPLAIN_FROM: Final = 0.3
-"""The modalities' parts are worked out for windows in which some kind is at least so probable."""
+EXPLAIN_FROM: Final = 0.2
+"""The modalities' parts are worked out for windows in which some kind is at least so probable: weak ones together may be an anomaly."""
 
 LIMITS: Final[dict[Modality, int]] = {Modality.PICTURE: 16, Modality.SOUND: 16, Modality.TEXT: 8}
 """Tokens of each modality that a window may hold; of more, the newest are read."""
@@ -133,21 +133,6 @@ class Inputs(NamedTuple):
         """Which windows have something of which modality, [B, 3] in the order of Modality."""
         return np.stack([here.any(1) for here in (self.pictures_here, self.sounds_here, self.texts_here)], axis=1)
 
-    def rows(self, chosen: Sequence[int]) -> Inputs:
-        """Some windows, in this order, as often as they are named."""
-        picked: Any = (array[list(chosen)] for array in self.arrays())
-        return Inputs(*picked)
-
-    def only(self, shown: Here) -> Inputs:
-        """The same windows with only some of their modalities, [B, 3]; people and things are hidden with the pictures."""
-        seen, heard, said = shown.T[:, :, None]
-        return self._replace(
-            pictures_here=self.pictures_here & seen,
-            sounds_here=self.sounds_here & heard,
-            texts_here=self.texts_here & said,
-            things_here=None if self.things_here is None else self.things_here & seen,
-        )
-
 
 class Network(Protocol):
     """The network, wherever it runs; one thread at a time."""
@@ -199,35 +184,47 @@ class Fusion:
         return self.cfg.kinds
 
     def __call__(self, windows: Sequence[Window]) -> list[tuple[Judgement, ...]]:
-        """Judge windows: for each one Judgement a kind, in the order of `kinds`.
+        """Judge windows: for each one Judgement a kind, in the order of `kinds`."""
+        return judged(self.kinds, windows, self.probabilities(windows), self.at_once)
+
+    def probabilities(self, windows: Sequence[Window]) -> Floats:
+        """The same without the modalities' parts [n, kinds].
 
         A CPU takes one at a time: in a batch, padding and the choice of kernels change a probability's last digits, and the
         same records would not give the same alerts again.
         """
-        if self.together and windows:
-            return self._judge(windows)
-        return [self._judge([window])[0] for window in windows]
+        batches = [windows] if self.together else [[window] for window in windows]
+        found = [self.at_once(batch) for batch in batches if batch]
+        return np.concatenate(found) if found else np.zeros((0, len(self.kinds)), np.float32)
 
-    def _judge(self, windows: Sequence[Window]) -> list[tuple[Judgement, ...]]:
-        inputs = collate(windows, self.cfg)
-        probabilities = self.network(inputs)  # [B, K]
-        asked = np.flatnonzero(probabilities.max(1) >= EXPLAIN_FROM).tolist()
-        parts = dict(zip(asked, self._parts(inputs.rows(asked), probabilities[asked]), strict=True)) if asked else {}
-        return [tuple(_judgements(self.kinds, row.tolist(), parts.get(n, {}))) for n, row in enumerate(probabilities)]
+    def at_once(self, windows: Sequence[Window]) -> Floats:
+        """Those of the variants by which a window is explained [n, kinds], in one batch wherever it runs."""
+        return self.network(collate(windows, self.cfg))
 
-    def _parts(self, inputs: Inputs, full: Floats) -> list[dict[Modality, list[float]]]:
-        """For each window and modality in it: its Shapley value of each kind's probability; they add up to the probability."""
-        count, some = len(full), range(1, len(SUBSETS) - 1)
-        asked = inputs.rows([row for row in range(count) for _ in some])
-        shown = np.tile(SUBSETS[some], (count, 1))
-        values = np.zeros((count, len(SUBSETS), full.shape[1]), np.float32)  # with nothing there, nothing is probable
-        values[:, some] = self.network(asked.only(shown)).reshape(count, len(some), full.shape[1])
-        values[:, -1] = full
-        shares = shapley(values)  # [B, 3, K]
-        return [
-            {modality: share.tolist() for modality, share, here in zip(Modality, row, present, strict=True) if here}
-            for row, present in zip(shares, inputs.present(), strict=True)
-        ]
+
+def judged(
+    kinds: Sequence[str], windows: Sequence[Window], probabilities: npt.NDArray[Any], network: Callable[[Sequence[Window]], Floats]
+) -> list[tuple[Judgement, ...]]:
+    """Judgements with what is known [n, kinds] of windows, and each modality's part in what is probable.
+
+    `network` is asked, for each such window, of all its SUBSETS in one batch.
+    """
+    parts: dict[int, dict[Modality, list[float]]] = {}
+    for n in np.flatnonzero(probabilities.max(1, initial=0.0) >= EXPLAIN_FROM).tolist():
+        worth = network(subsets(windows[n]))
+        worth[-1] = probabilities[n]
+        present = windows[n].pictures, windows[n].sounds, windows[n].texts
+        shares = zip(Modality, shapley(worth[None])[0].tolist(), present, strict=True)
+        parts[n] = {modality: share for modality, share, here in shares if here}
+    return [tuple(_judgements(kinds, row, parts.get(n, {}))) for n, row in enumerate(probabilities.tolist())]
+
+
+def subsets(window: Window) -> list[Window]:
+    """A window with only some of its modalities, in the order of SUBSETS."""
+    return [
+        replace(window, pictures=window.pictures if seen else (), sounds=window.sounds if heard else (), texts=window.texts if said else ())
+        for seen, heard, said in SUBSETS.tolist()
+    ]
 
 
 SUBSETS: Final[Here] = np.array([[number >> bit & 1 for bit in range(len(Modality))] for number in range(2 ** len(Modality))], np.bool_)
@@ -248,7 +245,8 @@ def shapley(values: Floats) -> Floats:
 
 def _judgements(kinds: Sequence[str], probabilities: list[float], parts: dict[Modality, list[float]]) -> Iterator[Judgement]:
     for index, (kind, probability) in enumerate(zip(kinds, probabilities, strict=True)):
-        yield Judgement(kind=kind, probability=probability, parts={modality: shares[index] for modality, shares in parts.items()})
+        shared = {modality: shares[index] for modality, shares in parts.items() if shares[index]}
+        yield Judgement(kind=kind, probability=probability, parts=shared)
 
 
 def collate(windows: Sequence[Window], cfg: FusionConfig) -> Inputs:

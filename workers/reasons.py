@@ -12,14 +12,13 @@ import numpy.typing as npt
 
 from monitor import anomaly
 from monitor.align import Window
-from monitor.anomaly import Anomaly, logit, sigmoid
+from monitor.anomaly import Anomaly, Numbers, logit, sigmoid
 from monitor.explain import Explainer, Floats
-from monitor.fusion import Fusion, collate
+from monitor.fusion import Fusion, judged
 from monitor.heard import KINDS, SUREST, TRUST, Heard
-from monitor.messages import Judgement, Mark, Modality, Score
+from monitor.messages import Mark, Score
 from monitor.moving import KIND as FIGHT
 from monitor.moving import Moving
-from monitor.scoring import believed
 from workers.fuse import Judged, Judges, Network
 
 ANGER: Final = "aggression"
@@ -55,7 +54,7 @@ class Reasoned(Judges):
     def each(self, items: Sequence[Window | Mark], known: Iterator[Judged]) -> Iterator[Score | Mark]:
         """Give what is probable its reasons, one after the other: a camera's end forgets what the windows before it are explained by."""
         for item, made in zip(items, Judges.each(self, items, known), strict=True):
-            yield self._whole(self._reasoned(item, made))
+            yield self._whole(self._reasoned(item, self._whole(made)))
 
     def forget(self, camera: str) -> None:
         """Let go of a camera, as if it had never been there."""
@@ -66,7 +65,7 @@ class Reasoned(Judges):
             self.explain.forget(camera)
 
     def _whole(self, made: Score | Mark) -> Score | Mark:
-        """Add the anomaly."""
+        """Add the anomaly, or work out anew what it rests on: it has the reasons of a kind, which it first asks for."""
         if self.anomaly is None or isinstance(made, Mark):
             return made
         return msgspec.structs.replace(made, judgements=self.anomaly.added(made.judgements))
@@ -103,20 +102,23 @@ class Listening:
 
     def __call__(self, windows: Sequence[Window], /) -> Sequence[Judged]:
         """Judge windows: for each one Judgement a kind."""
-        beside = self._beside
-        return [
-            tuple(self._both(row, dict(zip(beside, said, strict=True))))
-            for row, said in zip(self.fusion(windows), self._said(windows).tolist(), strict=True)
-        ]
+        return judged(self.kinds, windows, self._with_heads(windows, self.fusion.probabilities(windows)), self.probabilities)
 
     def probabilities(self, windows: Sequence[Window]) -> Floats:
         """The same without the modalities' parts [n, kinds], of all windows in one batch: for explaining."""
-        network, said = self.fusion.network(collate(windows, self.fusion.cfg)), self._said(windows)
-        found = np.zeros((len(windows), len(self.kinds)), np.float32)
+        return self._with_heads(windows, self.fusion.at_once(windows)).astype(np.float32)
+
+    def _with_heads(self, windows: Sequence[Window], network: Floats) -> Numbers:
+        """What the network says [n, its kinds], where a head knows the kind together with that, and what else the heads know [n, kinds]."""
+        found = np.zeros((len(windows), len(self.kinds)))
         found[:, : network.shape[1]] = network
-        for column, kind in enumerate(self._beside):
-            at, known = self.kinds.index(kind), kind in self.fusion.kinds
-            found[:, at] = _together(kind, found[:, at], said[:, column]) if known else said[:, column]
+        for kind, said in zip(self._beside, self._said(windows).T, strict=True):
+            at = self.kinds.index(kind)
+            if kind in self.fusion.kinds:
+                known = found[:, at]
+                found[:, at] = np.where(known > 0, _together(kind, known, said), 0.0)
+            else:
+                found[:, at] = said
         return found
 
     @property
@@ -135,18 +137,6 @@ class Listening:
         spoken = [_spoken(self.heard, windows)] if self.heard and self._asked else []
         moving = [self.moving.probabilities(windows)[:, None]] if self.moving else []
         return np.hstack([*heard, *spoken, *moving, np.zeros((len(windows), 0), np.float32)])
-
-    def _both(self, judged: Judged, said: dict[str, float]) -> Iterator[Judgement]:
-        """What the network judged, where a head knows the kind together with that; and what else the heads know."""
-        for one in judged:
-            beside = said.pop(one.kind, None)
-            if beside is None or not one.probability:
-                yield one
-                continue
-            yield believed(one, float(_together(one.kind, one.probability, beside)))
-        for kind, probability in said.items():
-            modality = Modality.PICTURE if kind == FIGHT else Modality.SOUND
-            yield Judgement(kind=kind, probability=probability, parts={modality: probability} if probability else {})
 
 
 def _spoken(heard: Heard, windows: Sequence[Window]) -> Floats:

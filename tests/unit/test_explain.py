@@ -202,6 +202,17 @@ def test_what_is_said_twice_matters_each_time() -> None:
     assert [word.share for word in found.words] == pytest.approx([0.45, 0.45], abs=1e-3)
 
 
+def test_of_an_anomaly_the_kind_that_it_may_be_is_explained_where_it_is_decided() -> None:
+    each = window(7, [shot(7, cell=5)], [loud(7, 1.0)])
+    anomaly = Judgement(kind="anomaly", probability=0.4, likely="first")
+    first = judged(each, first=0.2, second=0.2)
+    made = msgspec.structs.replace(first, judgements=(*first.judgements, anomaly))
+    assert all(judgement.reasons is None for judgement in explainer()(each, msgspec.structs.replace(made, final=False)).judgements)
+    explained = explainer()(each, msgspec.structs.replace(made, revision=1, final=True))
+    assert {judgement.kind for judgement in explained.judgements if judgement.reasons is not None} == {"first"}
+    assert reasons(explained, "first").sounds
+
+
 def test_what_is_improbable_or_was_explained_before_costs_nothing() -> None:
     explain = explainer()
     each = window(3, [shot(0, cell=5)], [])

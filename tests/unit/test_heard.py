@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from moments import picture, sound, window
 
+from monitor.align import Window
 from monitor.heads import Head
 from monitor.heard import CLASSES, KINDS, KNOWN, Heard
-from monitor.messages import Embedding, Judgement, Modality, pack
+from monitor.messages import Embedding, Modality, pack
 from monitor.yamnet import BANDS, FFT, HIGHEST_HZ, LOWEST_HZ, bands
 from workers.reasons import Listening
 
@@ -69,11 +70,10 @@ class Network:
     name = "network"
     crying: float = 0.8
 
-    def __call__(self, windows: list[object]) -> list[tuple[Judgement, ...]]:
-        fight = Judgement(kind="fight", probability=0.3, parts={Modality.PICTURE: 0.3})
-        crying = Judgement(kind="crying", probability=self.crying, parts={Modality.SOUND: self.crying})
-        anger = Judgement(kind="aggression", probability=0.9, parts={Modality.SOUND: 0.9})
-        return [(fight, crying, anger) for _ in windows]
+    def probabilities(self, windows: list[Window]) -> np.ndarray:
+        return np.array([[0.3 * bool(each.pictures), *(p * bool(each.sounds) for p in (self.crying, 0.9))] for each in windows])
+
+    at_once = probabilities
 
 
 @pytest.mark.parametrize("network", [0.8, 0.98])
@@ -86,7 +86,7 @@ def test_what_both_know_is_the_mean_of_their_log_odds_yamnet_s_three_times(netwo
     assert found["fight"].probability == 0.3
     assert found["crying"].probability == pytest.approx(1 / (1 + np.exp(-(np.log(network / (1 - network)) + 3 * 2) / 4)), rel=1e-3)
     assert found["crying"].parts[Modality.SOUND] == pytest.approx(found["crying"].probability)
-    assert found["siren"].parts == {Modality.SOUND: found["siren"].probability}
+    assert found["siren"].parts == {Modality.SOUND: pytest.approx(found["siren"].probability)}
 
 
 def test_music_that_the_network_takes_for_crying_is_none():
@@ -109,6 +109,21 @@ def test_that_the_network_is_certain_does_not_outweigh_what_yamnet_hears():
 def test_what_the_network_can_not_know_is_not_made_probable():
     (judged,) = Listening(Network(crying=0.0), heard())([window(7, [], [like(7, "Whimper")])])
     assert judged[1].probability == 0
+
+
+def test_each_modality_s_part_is_its_shapley_value_of_what_counts_in_the_end():
+    listening = Listening(Network(crying=0.6), heard())
+    (judged,) = listening([window(7, [picture(7)], [like(7, "Whimper", "Speech")])])
+    assert {one.kind: [*one.parts] for one in judged} == {
+        "fight": [Modality.PICTURE],
+        **{kind: [Modality.SOUND] for kind in listening.kinds[1:]},
+    }
+    assert all(sum(one.parts.values()) == pytest.approx(one.probability) for one in judged)
+
+
+def test_a_window_in_which_nothing_is_probable_is_not_taken_apart():
+    (judged,) = Listening(Network(), None)([window(7, [], [])])
+    assert not any(one.parts for one in judged)
 
 
 def test_without_ears_the_network_judges_alone():

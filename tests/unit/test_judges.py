@@ -178,6 +178,18 @@ def test_the_anomaly_is_worked_out_with_and_without_the_words() -> None:
     assert judged(first)["anomaly"] > 0.99
 
 
+def test_an_anomaly_has_the_reasons_of_the_kind_that_it_may_be() -> None:
+    class Weak(Counting):
+        def __call__(self, windows: Sequence[Window], /) -> list[Judged]:
+            return [(Judgement(kind="fight", probability=0.2),) for _ in windows]
+
+    explain = Explainer(lambda windows: np.zeros((len(windows), 1), np.float32), ("fight",))
+    whole = Anomaly(network="n", kinds=("fight",), slopes=(1.0,), offsets=(1.0,), leak=0.25)
+    (only,) = Reasoned(Weak(), lambda: None, anomaly=whole, explain=explain)([window(4, final=True)])
+    assert isinstance(only, Score)
+    assert {judgement.kind: judgement.reasons is not None for judgement in only.judgements} == {"fight": True, "anomaly": True}
+
+
 def test_the_networks_own_anomaly_gives_way_to_that_of_all_heads() -> None:
     class Own(Counting):
         def __call__(self, windows: Sequence[Window], /) -> list[Judged]:

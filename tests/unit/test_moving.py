@@ -1,11 +1,12 @@
 import msgspec
 import numpy as np
 import pytest
-from moments import picture, window
+from moments import picture, sound, window
 
+from monitor.align import Window
 from monitor.closeup import CLOSEUP
 from monitor.heads import Head
-from monitor.messages import Embedding, Judgement, Modality, pack
+from monitor.messages import Embedding, Modality, pack
 from monitor.motion import MOTION
 from monitor.moving import CLASSES, KIND, MOVES, QUANTILES, Moving, features, measured, pooled
 from workers.reasons import Listening
@@ -31,9 +32,10 @@ class Network:
     kinds = (KIND, "fire")
     name = "network"
 
-    def __call__(self, windows: list[object]) -> list[tuple[Judgement, ...]]:
-        fight = Judgement(kind=KIND, probability=0.1, parts={Modality.PICTURE: 0.1})
-        return [(fight, Judgement(kind="fire", probability=0.2, parts={Modality.SOUND: 0.2})) for _ in windows]
+    def probabilities(self, windows: list[Window]) -> np.ndarray:
+        return np.array([[0.1 * bool(each.pictures), 0.2 * bool(each.sounds)] for each in windows])
+
+    at_once = probabilities
 
 
 def test_pooled_numbers_are_means_deviations_and_quantiles_of_roots():
@@ -76,7 +78,8 @@ def test_what_moves_more_is_more_probably_a_fight():
 def test_of_a_fight_the_movement_speaks_alone_and_where_it_is_silent_the_network_does():
     listening = Listening(Network(), None, judging())
     assert listening.kinds == (KIND, "fire")
-    (moved,), (unknown,) = listening([window(7, [moving(6, 1), moving(7, 1)], [])]), listening([window(7, [picture(7)], [])])
+    seen, unseen = window(7, [moving(6, 1), moving(7, 1)], [sound(7)]), window(7, [picture(7)], [sound(7)])
+    moved, unknown = listening([seen, unseen])
     assert moved[0].probability == pytest.approx(float(judging().probabilities([window(7, [moving(6, 1), moving(7, 1)], [])])[0]))
     assert moved[0].parts == {Modality.PICTURE: pytest.approx(moved[0].probability)}
     assert unknown[0].probability == 0.1
