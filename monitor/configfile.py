@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -95,8 +97,21 @@ def _explain(loc: Key, message: str, lines: Lines) -> str:
     """Name file, line and key of one mistake: the nearest key that stands in a file."""
     at = next((loc[:n] for n in range(len(loc), -1, -1) if loc[:n] in lines), ())
     path, line = lines.get(at, (Path("configuration"), 0))
-    hint = "no such key; see `scenewatch check --keys`" if message.startswith("Extra inputs") else message
+    hint = _unknown(str(loc[-1])) if message.startswith("Extra inputs") else message
     return f"{path}:{line}: {_dotted(loc)}: {hint}"
+
+
+def _unknown(name: str) -> str:
+    """Say that there is no such key, and which one may be meant."""
+    near = get_close_matches(name, _names(), 1)
+    return f"no such key{f', is {near[0]} meant?' if near else ''}; all there are: scenewatch check --keys"
+
+
+@cache
+def _names() -> tuple[str, ...]:
+    """Every key of every section."""
+    schema = Config.model_json_schema()
+    return tuple(dict.fromkeys(name for section in (schema, *schema["$defs"].values()) for name in section.get("properties", ())))
 
 
 def _dotted(key: Key) -> str:

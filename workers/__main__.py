@@ -19,7 +19,7 @@ from workers.stage import Stage
 
 app = App(name="scenewatch", help="Cameras' pictures, sound and speech become explained alerts.", version_flags=["--version"])
 
-ConfigFiles = Annotated[list[Path], Parameter(negative=(), help="YAML files, later ones over earlier ones.")]
+ConfigFiles = Annotated[Sequence[Path], Parameter(negative=(), help="YAML files, later ones over earlier ones.")]
 Moment = Annotated[str, Parameter(allow_leading_hyphen=True)]
 JsonFile = Annotated[Path | None, Parameter(name="--json", help="Write the figures there.")]
 Data = Annotated[Path, Parameter(name="--data", env_var="SCENEWATCH_DATA", help="The folder of real data.")]
@@ -100,18 +100,20 @@ def observe(
 
 @app.command
 def check(
-    config: ConfigFiles,
+    config: ConfigFiles = (),
     *,
     keys: Annotated[bool, Parameter(help="Print every key there is, with its default and bounds.", negative=())] = False,
 ) -> int:
     """Check configuration files: names file, line and key of a mistake."""
-    checked = load(config)
     if keys:
         import json  # noqa: PLC0415
 
         sys.stdout.write(json.dumps(Config.model_json_schema(), indent=1) + "\n")
-    else:
-        sys.stdout.write(f"good: {len(checked.cameras)} cameras, {len(checked.sinks)} sinks, bus {checked.bus.split('://')[0]}\n")
+        return 0
+    if not config:
+        raise ConfigError("check: no file is named: scenewatch check FILE …, or --keys for every key there is")
+    checked = load(config)
+    sys.stdout.write(f"good: {len(checked.cameras)} cameras, {len(checked.sinks)} sinks, bus {checked.bus.split('://')[0]}\n")
     return 0
 
 

@@ -23,6 +23,12 @@ def test_check_names_file_line_and_key(scenewatch: Command, tmp_path: Path) -> N
     assert "c.yaml:4: cameras.hall.fsp" in shown.stderr
 
 
+def test_every_key_is_shown_without_a_file(scenewatch: Command) -> None:
+    shown = scenewatch("check", "--keys")
+    assert "offline_after_s" in json.loads(shown.stdout)["$defs"]["Alerts"]["properties"]
+    assert scenewatch("check").returncode == 2
+
+
 @pytest.mark.parametrize("name", ["embedded.yaml", "cameras.example.yaml", "demo.yaml", "gpu.yaml"])
 def test_the_configurations_that_come_with_it_are_good(scenewatch: Command, name: str) -> None:
     shown = scenewatch("check", Path(__file__).parents[2] / "configs" / name)

@@ -30,7 +30,7 @@ def test_later_files_win_key_by_key(tmp_path: Path) -> None:
     ("text", "expected"),
     [
         ("bus: memory://\nfoo: 1\n", "a.yaml:2: foo: no such key"),
-        ("cameras:\n  hall:\n    source: a.mp4\n    fsp: 2\n", "a.yaml:4: cameras.hall.fsp: no such key"),
+        ("cameras:\n  hall:\n    source: a.mp4\n    fsp: 2\n", "a.yaml:4: cameras.hall.fsp: no such key, is fps meant?"),
         ("cameras:\n  hall: {fps: 2}\n", "a.yaml:2: cameras.hall.source: Field required"),
         ("fusion:\n  window_s: 900\n", "a.yaml:2: fusion.window_s: Input should be less than or equal to 30"),
         ("bus: memory://\nbus: memory://\n", "a.yaml:2: bus: stands here a second time"),
