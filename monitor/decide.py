@@ -3,8 +3,8 @@
 Each kind is decided on one ordered sequence, so that a recording gives the same alerts at any speed: what is seen or
 heard on scores of revision 0, what is said (SPOKEN) on final scores, watched phrases on transcripts, the camera itself
 on its states. How these sequences interleave changes no alert: the anomaly, which is quiet while a kind that it is made of
-is told, asks what was open when its window ended, and first scores are never behind final ones. What is delivered twice
-is told once.
+is told, waits until the camera's first scores are PATIENCE_S further and asks what was open in between. What is delivered
+twice is told once.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import math
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from enum import Enum, auto
 from itertools import takewhile
 from typing import Final, NamedTuple
 
@@ -28,6 +29,8 @@ SPOKEN: Final = frozenset({"distress", "threat", "call_for_help", ANOMALY})
 """Kinds that are known by words too, and so only by final scores."""
 OTHERS: Final = (ANOMALY, "unusual_", "sees:", "camera:")
 """Kinds that the anomaly is not made of begin so."""
+PATIENCE_S: Final = 2.0
+"""So long after a window a kind may yet be told that names its anomaly. On val, of 28 alerts 12 tell of nothing new without it."""
 GAP_S: Final = 20.0
 """Windows further apart than this are not "in a row"."""
 TOLD: Final = 4096
@@ -96,12 +99,12 @@ class _Track:
             return self.since
         return self.row[0].at if self.row else math.inf
 
-    def told(self, until: float) -> bool:
-        """Whether an incident was open when a window ended."""
+    def told(self, since: float, until: float) -> bool:
+        """Whether an incident was open at some time of a span."""
         if self.incident is not None and self.raised <= until:
             return True
-        at = next((past for past in reversed(self.past) if past.raised <= until), None)
-        return at is not None and until <= at.ended
+        last = next((past for past in reversed(self.past) if past.raised <= until), None)
+        return last is not None and since <= last.ended
 
     def feed(self, evidence: Evidence, rule: Rule, update_s: float) -> list[Alert]:
         """Take the next window."""
@@ -150,6 +153,19 @@ class _Track:
         return alerts
 
 
+class _Lane(Enum):
+    """By which of a camera's scores a kind is decided."""
+
+    FIRST = auto()
+    FINAL = auto()
+    WHOLE = auto()
+    """The anomaly's: final ones, when all that could name it has been told."""
+
+
+def _lane(kind: str) -> _Lane:
+    return _Lane.WHOLE if kind == ANOMALY else _Lane.FINAL if kind in SPOKEN else _Lane.FIRST
+
+
 @dataclass(slots=True)
 class _Scored:
     """One camera's sequence of scores."""
@@ -163,14 +179,42 @@ class _Scored:
         return min((track.needed(self.until) for track in self.tracks.values()), default=math.inf)
 
     def asked(self, until: float) -> float:
-        """Begin of the oldest incident that was open when windows ended which are yet to be final, the last one that is then."""
-        until = max(until, self.until - KEEP_S)
+        """Begin of the oldest incident that was open after then, or is asked for all the same."""
         asked = (takewhile(lambda past: past.ended > until, reversed(track.past)) for track in self.tracks.values())
         return min((past.since for each in asked for past in each), default=math.inf)
 
-    def named(self, until: float) -> bool:
-        """Whether an incident that the anomaly is made of was open when a window ended."""
-        return any(track.told(until) for kind, track in self.tracks.items() if not kind.startswith(OTHERS))
+    def named(self, since: float, until: float) -> bool:
+        """Whether an incident that the anomaly is made of was open in a span."""
+        return any(track.told(since, until) for kind, track in self.tracks.items() if not kind.startswith(OTHERS))
+
+
+@dataclass(slots=True)
+class _Judged:
+    """All that scores of one camera are decided by."""
+
+    lanes: dict[_Lane, _Scored] = field(default_factory=lambda: {lane: _Scored() for lane in _Lane})
+    waiting: deque[Score] = field(default_factory=deque)
+    """Final scores whose anomaly may yet be named."""
+
+    @property
+    def tracks(self) -> list[_Track]:
+        """Of all kinds."""
+        return [track for lane in self.lanes.values() for track in lane.tracks.values()]
+
+    def due(self, at: float) -> Iterator[Score]:
+        """Take the scores whose time has come when first scores have come so far; those of a clock that was set back since, too."""
+        first = self.lanes[_Lane.FIRST].until
+        latest = math.inf if first == -math.inf else first  # a successor may know final scores alone yet
+        while self.waiting and not at - PATIENCE_S < self.waiting[0].until <= latest:
+            yield self.waiting.popleft()
+
+    def needed(self, else_: float) -> float:
+        """Begin of the oldest window that a successor would need, for this or for something else."""
+        first, final, whole = (self.lanes[lane] for lane in _Lane)
+        decided = max(whole.until, first.until - KEEP_S)
+        waits = self.waiting[0].at if self.waiting else math.inf
+        begin = min(else_, waits, first.asked(decided), final.asked(decided), *(lane.needed() for lane in self.lanes.values()))
+        return _whole(begin, [track.past for track in self.tracks])
 
 
 @dataclass(slots=True)
@@ -220,7 +264,7 @@ class Decider:
         self.budgets = Budgets(settings)
         """What an alarm budget makes of the rules."""
         self._rules: dict[str, Rule] = {}
-        self._scored: dict[tuple[str, bool], _Scored] = {}
+        self._scored: defaultdict[str, _Judged] = defaultdict(_Judged)
         self._listened: dict[str, _Listened] = {}
         self._watched: dict[str, _Watched] = {}
         self._told: OrderedDict[tuple[str, int], None] = OrderedDict()
@@ -229,16 +273,21 @@ class Decider:
         """Decide on one window's score; those of one camera and revision come in order."""
         alerts: list[Alert] = []
         if score.revision == 0:
-            alerts += self._judge(score, spoken=False)
+            if score.until < self._scored[score.camera].lanes[_Lane.FIRST].until - RESTART_S:
+                alerts += self._whole(score.camera, math.inf)  # nothing more comes of the clock that was
+            alerts += self._judge(score, _Lane.FIRST)
         if score.final:
-            alerts += self._judge(score, spoken=True)
-        return self._tell(alerts)
+            alerts += self._judge(score, _Lane.FINAL)
+            self._scored[score.camera].waiting.append(score)
+        return self._tell([*alerts, *self._whole(score.camera)])
 
     def ended(self, camera: str) -> list[Alert]:
         """End what was seen, heard or said: no more scores follow (the Mark on `scores`)."""
         self.budgets.ended(camera)
-        lanes = [self._scored.pop((camera, spoken), _Scored()) for spoken in (False, True)]
-        return self._tell(alert for lane in lanes for track in lane.tracks.values() for alert in track.end(lane.until, 0.0))
+        alerts = [*self._whole(camera, math.inf)]
+        for lane in self._scored.pop(camera, _Judged()).lanes.values():
+            alerts += [alert for track in lane.tracks.values() for alert in track.end(lane.until, 0.0)]
+        return self._tell(alerts)
 
     def transcript(self, transcript: Transcript) -> list[Alert]:
         """Look for watched phrases in one utterance; those of one camera come in order."""
@@ -296,15 +345,15 @@ class Decider:
 
     def open(self) -> Iterator[str]:
         """Give the kind of each incident that is open now."""
-        yield from (kind for lane in self._scored.values() for kind, track in lane.tracks.items() if track.incident is not None)
+        lanes = [lane for judged in self._scored.values() for lane in judged.lanes.values()]
+        yield from (kind for lane in lanes for kind, track in lane.tracks.items() if track.incident is not None)
         yield from (kind for heard in self._listened.values() for kind in heard.incidents)
         yield from (kind for camera in self._watched.values() for kind in camera.incidents)
 
     def thresholds(self, camera: str) -> dict[str, float]:
         """What raises an alert of each kind that the scores of a camera were judged for."""
         found: dict[str, float] = {}
-        for spoken in (False, True):
-            lane = self._scored.get((camera, spoken), _Scored())
+        for lane in self._scored.get(camera, _Judged()).lanes.values():
             for kind in lane.tracks:
                 rule = self._rule(kind)
                 held = self.budgets.rule(camera, kind, lane.until, rule) if self.budgets.holds_for(kind) else rule
@@ -314,9 +363,8 @@ class Decider:
     def needed(self, topic: Topic, camera: str) -> float:
         """From what event time on a camera's records of a topic are needed to decide as before; infinity if none is."""
         if topic is Topic.SCORES:
-            first, final = self._lanes(camera)
-            begin = min(first.needed(), final.needed(), first.asked(final.until), self.budgets.needed(camera))
-            return _whole(begin, [track.past for lane in (first, final) for track in lane.tracks.values()])
+            judged = self._scored.get(camera, _Judged())
+            return judged.needed(self.budgets.needed(camera))
         if topic is Topic.TRANSCRIPTS:
             return self._listened.get(camera, _Listened()).needed()
         return self._watched.get(camera, _Watched()).needed()
@@ -328,8 +376,7 @@ class Decider:
     def forget(self, camera: str) -> None:
         """Let go of a camera, as if it had never been there."""
         self.budgets.forget(camera)
-        for spoken in (False, True):
-            self._scored.pop((camera, spoken), None)
+        self._scored.pop(camera, None)
         self._listened.pop(camera, None)
         self._watched.pop(camera, None)
 
@@ -337,14 +384,20 @@ class Decider:
         """Tell of cameras that have been away for too long by now (wall clock, seconds since the epoch)."""
         return self._tell(alert for camera in self._watched.values() for alert in self._overdue(camera, now))
 
-    def _judge(self, score: Score, *, spoken: bool) -> Iterator[Alert]:
-        lane = self._scored.setdefault((score.camera, spoken), _Scored())
+    def _whole(self, camera: str, at: float | None = None) -> Iterator[Alert]:
+        """Decide on the anomaly of the windows whose time has come."""
+        judged = self._scored[camera]
+        for score in judged.due(judged.lanes[_Lane.FIRST].until if at is None else at):
+            yield from self._judge(score, _Lane.WHOLE)
+
+    def _judge(self, score: Score, by: _Lane) -> Iterator[Alert]:
+        lane = self._scored[score.camera].lanes[by]
         if lane.until - RESTART_S <= score.until <= lane.until:
             return
         yield from self._resume(lane, score.until)
         lane.until = score.until
-        judged = {judgement.kind: judgement for judgement in score.judgements if self._counts(judgement, score, spoken=spoken)}
-        for kind in sorted(judged.keys() | lane.tracks.keys(), key=lambda each: (each == ANOMALY, each)):
+        judged = {judgement.kind: judgement for judgement in score.judgements if self._counts(judgement, score, by)}
+        for kind in sorted(judged.keys() | lane.tracks.keys()):
             rule = self._rule(kind)
             judgement = judged.get(kind, Judgement(kind=kind, probability=0.0))
             if self.budgets.holds_for(kind):
@@ -352,19 +405,20 @@ class Decider:
                 if kind in judged:
                     self.budgets.saw(score.camera, kind, score.until, judgement.probability, given)
             track = lane.tracks.setdefault(kind, _Track())
-            evidence = _evidence(score, judgement, rule, spoken=spoken)
-            named = kind == ANOMALY and any(each.named(score.until) for each in self._lanes(score.camera))
+            evidence = _evidence(score, judgement, rule, spoken=by is not _Lane.FIRST)
+            named = by is _Lane.WHOLE and self._is_named(score)
             yield from track.yield_to(evidence, rule) if named else track.feed(evidence, rule, self._settings.update_s)
 
-    def _lanes(self, camera: str) -> tuple[_Scored, _Scored]:
-        """What is decided on a camera's first scores, and on its final ones."""
-        return self._scored.get((camera, False), _Scored()), self._scored.get((camera, True), _Scored())
+    def _is_named(self, score: Score) -> bool:
+        """Whether a kind tells of a window's anomaly, at the latest soon after; how far final scores are by then is up to chance."""
+        lanes = self._scored[score.camera].lanes
+        return lanes[_Lane.FIRST].named(score.until, score.until + PATIENCE_S) or lanes[_Lane.FINAL].named(score.until, score.until)
 
-    def _counts(self, judgement: Judgement, score: Score, *, spoken: bool) -> bool:
+    def _counts(self, judgement: Judgement, score: Score, by: _Lane) -> bool:
         """Whether this sequence decides the kind; nothing is unusual for a camera that is still learning what is usual."""
         learning = score.learning and judgement.kind.startswith("unusual_")
         camera = judgement.kind.startswith("camera:") and not self._settings.cameras
-        return (judgement.kind in SPOKEN) == spoken and not learning and not camera and self._rule(judgement.kind).enabled
+        return _lane(judgement.kind) is by and not learning and not camera and self._rule(judgement.kind).enabled
 
     def _resume(self, lane: _Scored, until: float) -> Iterator[Alert]:
         """Break rows at a gap; an incident outlives one that is shorter than its cool-down, and no clock that is set back."""

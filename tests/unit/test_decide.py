@@ -157,47 +157,68 @@ def final(until: float, **kinds: float) -> Score:
 
 
 def both(fight: Sequence[float], anomaly: Sequence[float], lag: int) -> list[Message]:
-    """First scores and, so many windows behind them, final ones."""
-    first = [score(EPOCH + index / 2, fight=value) for index, value in enumerate(fight)]
+    """First scores, four seconds more of them than are named, and, so many windows behind them, final ones."""
+    first = [score(EPOCH + index / 2, fight=value) for index, value in enumerate([*fight, *[0.0] * 8])]
     last = [final(EPOCH + index / 2, anomaly=value) for index, value in enumerate(anomaly)]
     steps = [
-        [*first[index : index + 1], *(last[index - lag : index - lag + 1] if index >= lag else [])] for index in range(len(fight) + lag)
+        [*first[index : index + 1], *(last[index - lag : index - lag + 1] if index >= lag else [])] for index in range(len(first) + lag)
     ]
     return [each for step in steps for each in step]
 
 
+def lives(alerts: Sequence[Alert]) -> list[tuple[str, Phase, float]]:
+    return sorted(
+        [(alert.kind, alert.phase, alert.until - EPOCH) for alert in alerts if alert.phase is not UPDATE], key=lambda x: (x[0], x[2])
+    )
+
+
 @pytest.mark.parametrize("lag", [0, 1, 30])
-def test_an_anomaly_is_quiet_while_a_kind_of_it_is_told(lag: int) -> None:
-    alerts = decided(both([0.9] * 8 + [0.0] * 20, [0.0] + [0.9] * 8 + [0.0] * 19, lag))
+@pytest.mark.parametrize("early", [0, 3])
+def test_an_anomaly_is_quiet_while_a_kind_of_it_is_told_or_soon_will_be(lag: int, early: int) -> None:
+    alerts = decided(both([0.0] * early + [0.9] * 8 + [0.0] * 20, [0.9] * (8 + early) + [0.0] * 20, lag))
     assert [(alert.kind, alert.phase) for alert in alerts] == [("fight", NEW), ("fight", END)]
 
 
 @pytest.mark.parametrize("lag", [0, 1, 30])
 def test_an_anomaly_ends_when_a_kind_is_told_and_cools_down_after_that(lag: int) -> None:
-    alerts = decided(both([0.0] * 4 + [0.9] * 4 + [0.0] * 22, [0.9] * 30, lag))
-    lives = [(alert.kind, alert.phase, alert.until) for alert in alerts if alert.phase is not UPDATE]
-    assert sorted(lives, key=lambda life: (life[0], life[2])) == [
-        ("anomaly", NEW, EPOCH + 0.5),
-        ("anomaly", END, EPOCH + 2),  # the next window raises the fight, …
-        ("anomaly", NEW, EPOCH + 10.5),  # … which ends at 5.0
-        ("fight", NEW, EPOCH + 2.5),
-        ("fight", END, EPOCH + 3.5),
+    alerts = decided(both([0.0] * 8 + [0.9] * 4 + [0.0] * 22, [0.9] * 34, lag))
+    assert lives(alerts) == [
+        ("anomaly", NEW, 0.5),
+        ("anomaly", END, 2),  # two seconds later the fight is raised, …
+        ("anomaly", NEW, 12.5),  # … which ends at 7.0
+        ("fight", NEW, 4.5),
+        ("fight", END, 5.5),
     ]
 
 
+def test_an_anomaly_is_told_two_seconds_later_or_when_the_camera_ends() -> None:
+    decider, records = Decider(SETTINGS), both([0.0] * 4, [0.9] * 2, 0)
+    assert [len(tell(decider, record)) for record in records] == [0, 0, 0, 0, 0, 0, 0, 1, *[0] * (len(records) - 8)]
+    decider = Decider(SETTINGS)
+    assert not told(decider, records[:6])
+    assert phases(decider.ended("hall")) == [NEW, END]
+
+
+def test_a_clock_that_is_set_back_decides_on_what_waits() -> None:
+    decider = Decider(SETTINGS)
+    assert not told(decider, [score(EPOCH + at / 2, final=True, anomaly=0.9) for at in range(3)])
+    (alert,) = decider.score(score(EPOCH - 7200, final=True))
+    assert (alert.kind, alert.phase) == ("anomaly", NEW)
+
+
 def test_what_is_unusual_does_not_name_an_anomaly() -> None:
-    alerts = decided([score(EPOCH + at / 2, final=True, unusual_picture=0.9, anomaly=0.9) for at in range(3)])
+    alerts = decided([score(EPOCH + at / 2, final=True, unusual_picture=0.9, anomaly=0.9) for at in range(6)])
     assert [alert.kind for alert in alerts] == ["unusual_picture", "anomaly"]
 
 
 def test_what_is_said_is_told_before_the_anomaly_that_it_makes() -> None:
-    alerts = decided([score(EPOCH + at / 2, final=True, threat=0.9, anomaly=0.9) for at in range(3)])
+    alerts = decided([score(EPOCH + at / 2, final=True, threat=0.9, anomaly=0.9) for at in range(9)])
     assert {alert.kind for alert in alerts} == {"threat"}
 
 
 def test_an_anomaly_says_what_it_may_be() -> None:
     judgement = Judgement(kind="anomaly", probability=0.9, likely="glass_break")
-    (alert,) = decided([replace(score(EPOCH + at / 2, final=True), judgements=(judgement,)) for at in range(2)])
+    (alert,) = decided([replace(score(EPOCH + at / 2, final=True), judgements=(judgement,)) for at in range(6)])
     assert (alert.kind, alert.likely) == ("anomaly", "glass_break")
     assert alert.summary == "hall: something is wrong, perhaps breaking glass, 90 % probable"
 
