@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from itertools import takewhile
-from typing import Final, NamedTuple
+from typing import Final
 
 from monitor.align import RESTART_S
 from monitor.anomaly import KIND as ANOMALY
 from monitor.budget import KEEP_S, Budgets
 from monitor.config import Alerts, Rule
+from monitor.hysteresis import Past, Track, spans, uncut
 from monitor.incident import Evidence, Incident, Said
 from monitor.messages import Alert, CameraState, Judgement, Mark, Score, Severity, State, Topic, Transcript
 from monitor.phrases import Match, matches, watched
@@ -35,122 +36,11 @@ GAP_S: Final = 20.0
 """Windows further apart than this are not "in a row"."""
 TOLD: Final = 4096
 """So many alerts are remembered, to tell none twice."""
-PAST: Final = 512
-"""So many past incidents of a kind are remembered, for those who ask what was open then."""
 SEEN: Final = 64
 """So many states of a camera are remembered, to take none twice."""
 AWAY: Final = frozenset({State.CONNECTING, State.STALLED})
 """A camera in one of these states delivers nothing: after a while it is offline."""
 UNWELL: Final = (State.BLIND, State.FROZEN, State.SILENT)
-
-
-class _Past(NamedTuple):
-    """When an incident was."""
-
-    since: float
-    """Begin of its first window."""
-    raised: float
-    """End of the window that raised it, …"""
-    ended: float
-    """… and of the one that ended it, …"""
-    over: float
-    """… after which no other began up to then."""
-
-
-def _past() -> deque[_Past]:
-    return deque(maxlen=PAST)
-
-
-def _whole(begin: float, kinds: Collection[deque[_Past]]) -> float:
-    """The last time, up to `begin`, that cuts no incident, nor the quiet after it, in two: rebuilt from its middle it may end otherwise."""
-    while (earlier := min((_uncut(begin, past) for past in kinds), default=begin)) < begin:
-        begin = earlier
-    return begin
-
-
-def _uncut(begin: float, past: deque[_Past]) -> float:
-    """The begin of the incident that `begin` is in, one kind's in order; itself, if it is in none."""
-    for each in reversed(past):
-        if each.over <= begin:
-            break
-        if each.since < begin:
-            return each.since
-    return begin
-
-
-@dataclass(slots=True)
-class _Track:
-    """One kind of incident of one camera, by hysteresis."""
-
-    row: list[Evidence] = field(default_factory=list)
-    """Windows in a row that reached `raise_at`, while there is no incident."""
-    below: int = 0
-    incident: Incident | None = None
-    quiet_until: float = 0.0
-    since: float = math.inf
-    """Begin of the last incident, …"""
-    raised: float = math.inf
-    """… and when it was raised."""
-    past: deque[_Past] = field(default_factory=_past)
-
-    def needed(self, now: float) -> float:
-        """Begin of what a successor would have to see again; infinity when nothing is open, nor quiet at `now`."""
-        if self.incident is not None or now < self.quiet_until:
-            return self.since
-        return self.row[0].at if self.row else math.inf
-
-    def told(self, since: float, until: float) -> bool:
-        """Whether an incident was open at some time of a span."""
-        if self.incident is not None and self.raised <= until:
-            return True
-        last = next((past for past in reversed(self.past) if past.raised <= until), None)
-        return last is not None and since <= last.ended
-
-    def feed(self, evidence: Evidence, rule: Rule, update_s: float) -> list[Alert]:
-        """Take the next window."""
-        if self.incident is None:
-            return self._wait(evidence, rule)
-        if not evidence.probability >= min(rule.clear_at, rule.raise_at):  # so that NaN is below
-            self.below += 1
-            return self.end(evidence.until, rule.cool_down_s) if self.below >= rule.clear_after else []
-        self.below = 0
-        self.incident.join(evidence)
-        return self.incident.update(update_s)
-
-    def yield_to(self, evidence: Evidence, rule: Rule) -> list[Alert]:
-        """Be quiet in the next window, as after an end, because others tell of it."""
-        alerts = self.end(evidence.until, rule.cool_down_s)
-        self.since, self.quiet_until = evidence.at, evidence.until + rule.cool_down_s
-        return alerts
-
-    def _wait(self, evidence: Evidence, rule: Rule) -> list[Alert]:
-        if evidence.until < self.quiet_until or not evidence.probability >= rule.raise_at:
-            self.row.clear()
-            return []
-        self.row.append(evidence)
-        if len(self.row) < rule.raise_after:
-            return []
-        self.incident = Incident.begin(self.row)
-        self.since, self.raised = self.incident.first.at, evidence.until
-        self.row.clear()
-        return [self.incident.new()]
-
-    def end(self, until: float, cool_down_s: float) -> list[Alert]:
-        """End the incident, if there is one."""
-        incident, self.incident, self.below = self.incident, None, 0
-        self.row.clear()
-        if incident is None:
-            return []
-        self.quiet_until = until + cool_down_s
-        self.past.append(_Past(self.since, self.raised, until, self.quiet_until))
-        return [incident.end()]
-
-    def restart(self, until: float) -> list[Alert]:
-        """End at a clock that was set back: nothing that was is before what follows."""
-        alerts = self.end(until, 0.0)
-        self.quiet_until = 0.0
-        self.past.clear()
-        return alerts
 
 
 class _Lane(Enum):
@@ -172,7 +62,7 @@ class _Scored:
 
     until: float = float("-inf")
     """End of the last window."""
-    tracks: dict[str, _Track] = field(default_factory=dict)
+    tracks: dict[str, Track] = field(default_factory=dict)
 
     def needed(self) -> float:
         """Begin of the oldest window that a successor would need."""
@@ -197,7 +87,7 @@ class _Judged:
     """Final scores whose anomaly may yet be named."""
 
     @property
-    def tracks(self) -> list[_Track]:
+    def tracks(self) -> list[Track]:
         """Of all kinds."""
         return [track for lane in self.lanes.values() for track in lane.tracks.values()]
 
@@ -214,7 +104,7 @@ class _Judged:
         decided = max(whole.until, first.until - KEEP_S)
         waits = self.waiting[0].at if self.waiting else math.inf
         begin = min(else_, waits, first.asked(decided), final.asked(decided), *(lane.needed() for lane in self.lanes.values()))
-        return _whole(begin, [track.past for track in self.tracks])
+        return uncut(begin, [track.past for track in self.tracks])
 
 
 @dataclass(slots=True)
@@ -237,7 +127,7 @@ class _Watched:
     away: Evidence | None = None
     """Since when it delivers nothing, while that is no alert yet; `captured` is the wall clock then."""
     incidents: dict[str, Incident] = field(default_factory=dict)
-    past: defaultdict[str, deque[_Past]] = field(default_factory=lambda: defaultdict(_past))
+    past: defaultdict[str, deque[Past]] = field(default_factory=lambda: defaultdict(spans))
     """By kind."""
     seen: deque[CameraState] = field(default_factory=lambda: deque(maxlen=SEEN))
     """Not only the last one's time, because states of a stream and of its absence are stamped by different clocks."""
@@ -248,7 +138,7 @@ class _Watched:
         begun = [incident.first.at for incident in self.incidents.values()]
         quiet = [past[-1].since for past in self.past.values() if now < past[-1].over]
         away = [] if self.away is None else [self.away.at]
-        return _whole(min([*begun, *quiet, *away], default=math.inf), self.past.values())
+        return uncut(min([*begun, *quiet, *away], default=math.inf), self.past.values())
 
     def quiet(self, kind: str, at: float) -> bool:
         """Whether a kind cools down; not by a clock that was set back since."""
@@ -274,17 +164,17 @@ class Decider:
         alerts: list[Alert] = []
         if score.revision == 0:
             if score.until < self._scored[score.camera].lanes[_Lane.FIRST].until - RESTART_S:
-                alerts += self._whole(score.camera, math.inf)  # nothing more comes of the clock that was
+                alerts += self._anomalies(score.camera, math.inf)  # nothing more comes of the clock that was
             alerts += self._judge(score, _Lane.FIRST)
         if score.final:
             alerts += self._judge(score, _Lane.FINAL)
             self._scored[score.camera].waiting.append(score)
-        return self._tell([*alerts, *self._whole(score.camera)])
+        return self._tell([*alerts, *self._anomalies(score.camera)])
 
     def ended(self, camera: str) -> list[Alert]:
         """End what was seen, heard or said: no more scores follow (the Mark on `scores`)."""
         self.budgets.ended(camera)
-        alerts = [*self._whole(camera, math.inf)]
+        alerts = [*self._anomalies(camera, math.inf)]
         for lane in self._scored.pop(camera, _Judged()).lanes.values():
             alerts += [alert for track in lane.tracks.values() for alert in track.end(lane.until, 0.0)]
         return self._tell(alerts)
@@ -384,7 +274,7 @@ class Decider:
         """Tell of cameras that have been away for too long by now (wall clock, seconds since the epoch)."""
         return self._tell(alert for camera in self._watched.values() for alert in self._overdue(camera, now))
 
-    def _whole(self, camera: str, at: float | None = None) -> Iterator[Alert]:
+    def _anomalies(self, camera: str, at: float | None = None) -> Iterator[Alert]:
         """Decide on the anomaly of the windows whose time has come."""
         judged = self._scored[camera]
         for score in judged.due(judged.lanes[_Lane.FIRST].until if at is None else at):
@@ -404,7 +294,7 @@ class Decider:
                 given, rule = rule, self.budgets.rule(score.camera, kind, score.until, rule)
                 if kind in judged:
                     self.budgets.saw(score.camera, kind, score.until, judgement.probability, given)
-            track = lane.tracks.setdefault(kind, _Track())
+            track = lane.tracks.setdefault(kind, Track())
             evidence = _evidence(score, judgement, rule, spoken=by is not _Lane.FIRST)
             named = by is _Lane.WHOLE and self._is_named(score)
             yield from track.yield_to(evidence, rule) if named else track.feed(evidence, rule, self._settings.update_s)
@@ -483,7 +373,7 @@ class Decider:
             incident = camera.incidents.pop(kind)
             incident.join(self._fact(state, kind))
             at, over = incident.first.at, state.at + self._rule(kind).cool_down_s
-            camera.past[kind].append(_Past(at, at, state.at, over))
+            camera.past[kind].append(Past(at, at, state.at, over))
             yield incident.end()
 
     def _fact(self, state: CameraState, kind: str) -> Evidence:
