@@ -98,12 +98,12 @@ class _Judged:
         while self.waiting and not at - PATIENCE_S < self.waiting[0].until <= latest:
             yield self.waiting.popleft()
 
-    def needed(self, else_: float) -> float:
+    def needed(self, other: float) -> float:
         """Begin of the oldest window that a successor would need, for this or for something else."""
         first, final, whole = (self.lanes[lane] for lane in _Lane)
         decided = max(whole.until, first.until - KEEP_S)
         waits = self.waiting[0].at if self.waiting else math.inf
-        begin = min(else_, waits, first.asked(decided), final.asked(decided), *(lane.needed() for lane in self.lanes.values()))
+        begin = min(other, waits, first.asked(decided), final.asked(decided), *(lane.needed() for lane in self.lanes.values()))
         return uncut(begin, [track.past for track in self.tracks])
 
 
