@@ -69,7 +69,7 @@ class _Scored:
         return min((track.needed(self.until) for track in self.tracks.values()), default=math.inf)
 
     def asked(self, until: float) -> float:
-        """Begin of the oldest incident that was open after then, or is asked for all the same."""
+        """Begin of the oldest past incident that was open after a time."""
         asked = (takewhile(lambda past: past.ended > until, reversed(track.past)) for track in self.tracks.values())
         return min((past.since for each in asked for past in each), default=math.inf)
 
@@ -173,8 +173,8 @@ class Decider:
 
     def ended(self, camera: str) -> list[Alert]:
         """End what was seen, heard or said: no more scores follow (the Mark on `scores`)."""
-        self.budgets.ended(camera)
         alerts = [*self._anomalies(camera, math.inf)]
+        self.budgets.ended(camera)
         for lane in self._scored.pop(camera, _Judged()).lanes.values():
             alerts += [alert for track in lane.tracks.values() for alert in track.end(lane.until, 0.0)]
         return self._tell(alerts)

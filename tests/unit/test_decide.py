@@ -199,6 +199,14 @@ def test_an_anomaly_is_told_two_seconds_later_or_when_the_camera_ends() -> None:
     assert phases(decider.ended("hall")) == [NEW, END]
 
 
+def test_of_a_camera_that_ended_nothing_is_needed_although_its_budget_saw_what_waited() -> None:
+    decider = Decider(SETTINGS.model_copy(update={"budget": "1/day"}))
+    told(decider, [score(EPOCH + at / 2, final=True, anomaly=0.9) for at in range(3)])
+    assert decider.needed(Topic.SCORES, "hall") < EPOCH
+    decider.ended("hall")
+    assert decider.needed(Topic.SCORES, "hall") == float("inf")
+
+
 def test_a_clock_that_is_set_back_decides_on_what_waits() -> None:
     decider = Decider(SETTINGS)
     assert not told(decider, [score(EPOCH + at / 2, final=True, anomaly=0.9) for at in range(3)])
