@@ -145,8 +145,8 @@ class OpenVinoFusion:
     """The network in OpenVINO, on the CPU."""
 
     def __init__(self, path: Path, threads: int) -> None:
-        # it is small: one thread is the fastest unless told otherwise, and float32 gives what was calibrated
-        self._request = inference.load(path, threads or 1, {"INFERENCE_PRECISION_HINT": "f32"})
+        # it is small: one thread is the fastest unless told otherwise
+        self._request = inference.load(path, threads or 1)
 
     def __call__(self, inputs: Inputs) -> Floats:
         """Calibrated probabilities [B, K]."""

@@ -42,7 +42,7 @@ class LayeredSounds:
         self.name = f"{located.version}+layers"
         self._log_mel = LogMel()
         path = inference.kept(located, convert, Path(__file__), Path(__file__).with_name("whisperlayers.py"))
-        self._request = inference.load(path, threads or 1, {"INFERENCE_PRECISION_HINT": "f32"})
+        self._request = inference.load(path, threads or 1)
 
     def __call__(self, sounds: Samples) -> npt.NDArray[np.float32]:
         """Float32 [n, samples] at 16 kHz, thirty seconds at most, to float32 [n, layers, 2, width]: mean and deviation."""

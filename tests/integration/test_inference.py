@@ -56,6 +56,14 @@ def test_threads_run_on_whichever_core_is_free(tmp_path: Path):
     assert len(found) == 1
 
 
+def test_networks_are_computed_in_the_precision_that_they_were_taught_in(tmp_path: Path):
+    """Many a CPU knows bfloat16, which OpenVINO takes by itself, and a test that runs on another one sees nothing of it."""
+    ends = inference.operations.parameter([1, 64], np.float32)
+    inference.save(inference.graph([inference.operations.relu(ends)], [ends]), tmp_path / "model.xml")
+    compiled = inference.load(tmp_path / "model.xml", threads=1).get_compiled_model()
+    assert compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name() == "f32"
+
+
 RACE = """
 import os, sys, threading
 import numpy as np

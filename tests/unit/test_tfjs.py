@@ -60,7 +60,7 @@ def run(tmp_path: Path):
 
     def compute(model: tuple[bytes, bytes], *ends: str) -> list[np.ndarray]:
         inference.save(read(*model, "image", SIZE, ends), tmp_path / "model.xml")
-        result = inference.load(tmp_path / "model.xml", 1, {"INFERENCE_PRECISION_HINT": "f32"}).infer(PICTURE)
+        result = inference.load(tmp_path / "model.xml", 1).infer(PICTURE)
         return [result[number] for number in range(len(ends))]
 
     return compute
@@ -87,7 +87,7 @@ def test_outputs_that_nobody_reads_are_left_out(run, tmp_path: Path):
     model = files([conv("out", "_FusedConv2D", "image", "kernel", "bias", fused=("BiasAdd",))], kernel=kernel, bias=bias)
     [whole] = run(model, "out")
     inference.save(read(*model, "image", SIZE, ["out"], {"kernel": (3, 0), "bias": (3, 0)}), tmp_path / "some.xml")
-    some = inference.load(tmp_path / "some.xml", 1, {"INFERENCE_PRECISION_HINT": "f32"}).infer(PICTURE)[0]
+    some = inference.load(tmp_path / "some.xml", 1).infer(PICTURE)[0]
     np.testing.assert_allclose(some, whole[:, [3, 0]], rtol=1e-5)
     with pytest.raises(ModelError, match="nowhere"):
         read(*model, "image", SIZE, ["out"], {"nowhere": (0,)})

@@ -22,7 +22,7 @@ from workers.build import Run
 from workers.features import Item
 from workers.stage import Stage
 
-VERSION: Final = 8
+VERSION: Final = 9
 """Counts up when the stages make something else of the same film."""
 
 Recorded = Sequence[tuple[Topic, Message]]

@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 
 from monitor.cache import cache_dir
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Counts up when features are made in another way."""
 
 
