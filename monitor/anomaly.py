@@ -69,9 +69,9 @@ class Anomaly(msgspec.Struct, frozen=True, kw_only=True):
         for each, weight in zip(known, weights.tolist(), strict=True):
             for modality, part in each.parts.items():
                 parts[modality] = parts.get(modality, 0.0) + part / each.probability * weight / total * probability
-        strongest = known[int(weights.argmax())] if known else None
-        if strongest is None:
-            return Judgement(kind=KIND, probability=probability, parts=parts)
+        if not known:
+            return Judgement(kind=KIND, probability=probability)
+        strongest = known[int(weights.argmax())]
         return Judgement(kind=KIND, probability=probability, parts=parts, reasons=_of(strongest), likely=strongest.kind)
 
     def added(self, judgements: Sequence[Judgement]) -> tuple[Judgement, ...]:

@@ -28,7 +28,7 @@ from monitor.phrases import Match, matches, watched
 
 SPOKEN: Final = frozenset({"distress", "threat", "call_for_help", ANOMALY})
 """Kinds that are known by words too, and so only by final scores."""
-OTHERS: Final = (ANOMALY, "unusual_", "sees:", "camera:")
+OTHERS: Final = ("unusual_", "sees:", "camera:")
 """Kinds that the anomaly is not made of begin so."""
 PATIENCE_S: Final = 2.0
 """So long after a window a kind may yet be told that names its anomaly. On val, of 28 alerts 12 tell of nothing new without it."""
@@ -91,11 +91,11 @@ class _Judged:
         """Of all kinds."""
         return [track for lane in self.lanes.values() for track in lane.tracks.values()]
 
-    def due(self, at: float) -> Iterator[Score]:
-        """Take the scores whose time has come when first scores have come so far; those of a clock that was set back since, too."""
+    def due(self, *, over: bool) -> Iterator[Score]:
+        """Take the scores whose time has come, those of a clock that was set back since too; all, if no more first scores follow."""
         first = self.lanes[_Lane.FIRST].until
         latest = math.inf if first == -math.inf else first  # a successor may know final scores alone yet
-        while self.waiting and not at - PATIENCE_S < self.waiting[0].until <= latest:
+        while self.waiting and (over or not first - PATIENCE_S < self.waiting[0].until <= latest):
             yield self.waiting.popleft()
 
     def needed(self, other: float) -> float:
@@ -164,7 +164,7 @@ class Decider:
         alerts: list[Alert] = []
         if score.revision == 0:
             if score.until < self._scored[score.camera].lanes[_Lane.FIRST].until - RESTART_S:
-                alerts += self._anomalies(score.camera, math.inf)  # nothing more comes of the clock that was
+                alerts += self._anomalies(score.camera, over=True)  # nothing more comes of the clock that was
             alerts += self._judge(score, _Lane.FIRST)
         if score.final:
             alerts += self._judge(score, _Lane.FINAL)
@@ -173,7 +173,7 @@ class Decider:
 
     def ended(self, camera: str) -> list[Alert]:
         """End what was seen, heard or said: no more scores follow (the Mark on `scores`)."""
-        alerts = [*self._anomalies(camera, math.inf)]
+        alerts = [*self._anomalies(camera, over=True)]
         self.budgets.ended(camera)
         for lane in self._scored.pop(camera, _Judged()).lanes.values():
             alerts += [alert for track in lane.tracks.values() for alert in track.end(lane.until, 0.0)]
@@ -274,10 +274,9 @@ class Decider:
         """Tell of cameras that have been away for too long by now (wall clock, seconds since the epoch)."""
         return self._tell(alert for camera in self._watched.values() for alert in self._overdue(camera, now))
 
-    def _anomalies(self, camera: str, at: float | None = None) -> Iterator[Alert]:
-        """Decide on the anomaly of the windows whose time has come."""
-        judged = self._scored[camera]
-        for score in judged.due(judged.lanes[_Lane.FIRST].until if at is None else at):
+    def _anomalies(self, camera: str, *, over: bool = False) -> Iterator[Alert]:
+        """Decide on the anomaly of the windows whose time has come; of all, if no more first scores follow."""
+        for score in self._scored[camera].due(over=over):
             yield from self._judge(score, _Lane.WHOLE)
 
     def _judge(self, score: Score, by: _Lane) -> Iterator[Alert]:

@@ -54,7 +54,9 @@ class Reasoned(Judges):
     def each(self, items: Sequence[Window | Mark], known: Iterator[Judged]) -> Iterator[Score | Mark]:
         """Give what is probable its reasons, one after the other: a camera's end forgets what the windows before it are explained by."""
         for item, made in zip(items, Judges.each(self, items, known), strict=True):
-            yield self._whole(self._reasoned(item, self._whole(made)))
+            whole = self._whole(made)
+            reasoned = self._reasoned(item, whole)
+            yield whole if reasoned is whole else self._whole(reasoned)
 
     def forget(self, camera: str) -> None:
         """Let go of a camera, as if it had never been there."""

@@ -191,13 +191,11 @@ measured here, which makes these development figures, better than those of a pla
   people are near the liveliest part, tells these fights from nothing.
 - **Retrieval**: ConSE knows things and scenes; it does not know postures: people who lie are not told from others.
 - **Budget**: weeks are simulated out of real scores of sounds, some of which are no ordinary ones. One alarm a week, shared by the kinds,
-  is a level that a week of scores has hardly ever reached: it is passed nearly twice as often as is wanted. How much of the scores is
-  the tail was chosen on other simulated cameras, made of the same recordings.
+  is a level that a week of scores has hardly ever reached: it is passed half as often again as is wanted on one machine, nearly twice
+  as often on another. How much of the scores is the tail was chosen on other simulated cameras, made of the same recordings.
 - **Ways to fuse**: four networks, each taught as the shipped one is and thrown away. They judge without the heads that are beside the
   shipped one (YAMNet's own kinds, movement, intent), and shots, sirens, screams and breaking glass, which none was taught, count as missed:
   hence less than what all together reach. The intervals overlap; attention, the default, is best on average.
-- **Research weights**: their figures are of before speech was decoded with five texts at once, sentences were read by all-mpnet-base-v2,
-  and people and things by the network.
 """
 
 if __name__ == "__main__":
