@@ -23,6 +23,7 @@ from aiokafka.structs import OffsetAndTimestamp
 from monitor import codec
 from monitor.brokers import LARGEST, READING, Brokers, client_options, explain
 from monitor.bus import Bus, Record
+from monitor.clients import started, stopped
 from monitor.errors import BusError, MessageError
 from monitor.memory import CAPACITY, PARTITIONS
 from monitor.messages import CameraState, Message, Ref, Stamped, Topic
@@ -35,7 +36,6 @@ LATEST_S: Final = 3600.0
 """… what was made of it, when the stages were behind."""
 PATIENCE_S: Final = 10.0
 """A broker that says that it has records gives the next ones within this."""
-STOP_S: Final = 10.0
 
 log = structlog.get_logger()
 
@@ -159,13 +159,11 @@ class KafkaArchive:
         )
         try:
             with self._translated():
-                await consumer.start()
+                await started(consumer.start)
             consumer.pause(*consumer.assignment())
             yield consumer
         finally:
-            with self._translated():
-                async with asyncio.timeout(STOP_S):
-                    await consumer.stop()
+            await stopped(consumer.stop)
 
     async def _begins(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
         with self._translated():

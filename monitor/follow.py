@@ -10,10 +10,10 @@ from aiokafka.errors import KafkaError
 
 from monitor import codec
 from monitor.brokers import Brokers, client_options, explain
+from monitor.clients import started, stopped
 from monitor.errors import BusError, MessageError
 from monitor.messages import Message, Topic
 from monitor.metrics import Metrics
-from monitor.transactions import stopped
 
 
 @asynccontextmanager
@@ -25,7 +25,7 @@ async def follow(at: Brokers, prefix: str, topic: Topic, metrics: Metrics) -> As
     consumer = AIOKafkaConsumer(prefix + topic.value, **client_options(at), auto_offset_reset="latest")
     try:
         try:
-            await consumer.start()
+            await started(consumer.start)
         except (KafkaError, OSError) as error:
             raise BusError(f"Can't read {topic.value} from Kafka at {','.join(at.hosts)}: {explain(error, at.security)}") from error
         yield _decoded(consumer, topic, metrics)

@@ -30,12 +30,13 @@ from aiokafka.errors import (
 from monitor import codec, events, topics
 from monitor.brokers import LARGEST, READING, Brokers, client_options, explain, reach
 from monitor.bus import UNTRACED, Health, Place, Record, Traces, is_traceparent
+from monitor.clients import STOP_S, started, stopped
 from monitor.config import Kafka
 from monitor.errors import BusError, MessageError
 from monitor.messages import Message, Ref, Topic
 from monitor.metrics import Metrics
-from monitor.subscription import STOP_S, KafkaSubscription, Offsets, reached
-from monitor.transactions import Keyed, Transactions, stopped
+from monitor.subscription import KafkaSubscription, Offsets, reached
+from monitor.transactions import Keyed, Transactions
 
 TRACEPARENT: Final = "traceparent"
 """The header that names the span a record comes of (https://www.w3.org/TR/trace-context/)."""
@@ -106,13 +107,12 @@ class KafkaBus:
                 self._admin = AIOKafkaAdminClient(**client_options(self._at))
                 self._clients.push_async_callback(partial(stopped, self._admin.close))
                 self._clients.push_async_callback(self._transactions.close)
-                await self._admin.start()
+                await started(self._admin.start)
                 await topics.prepare(self._admin, self._kafka, self._prefix)
                 self._producer = await self._started_producer()
                 self._reader = AIOKafkaConsumer(**client_options(self._at), **READING)
                 self._clients.push_async_callback(partial(stopped, self._reader.stop))
-                await self._reader.start()
-                await asyncio.sleep(0)  # its tasks must have begun before they can be stopped (aiokafka 0.14)
+                await started(self._reader.start)
         except BusError:
             await self.close()
             raise
@@ -136,7 +136,7 @@ class KafkaBus:
         consumer.subscribe([self._prefix + topic.value for topic in topics], listener=subscription)
         try:
             with self.translated("read from"):
-                await consumer.start()
+                await started(consumer.start)
             self._subscriptions.add(subscription)
             yield subscription
             await subscription.finish()
@@ -286,7 +286,7 @@ class KafkaBus:
             )
             self._clients.push_async_callback(partial(stopped, producer.stop))
             try:
-                await producer.start()
+                await started(producer.start)
             except (UnknownError, UnsupportedVersionError, ClusterAuthorizationFailedError) as error:
                 if not idempotent:
                     raise

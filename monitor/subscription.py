@@ -20,6 +20,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord
 from aiokafka.errors import CommitFailedError, IllegalStateError
 
 from monitor.bus import UNTRACED, Batch, Place, Record, Traces
+from monitor.clients import STOP_S
 from monitor.errors import BusError, MessageError
 from monitor.messages import Message, Stamped, Topic
 from monitor.metrics import Metrics
@@ -36,9 +37,6 @@ LATE_S: Final = 2.0
 """What was published so long after it was captured had to wait, and what it waited for comes before it …"""
 HELD_S: Final = 5.0
 """… but is not waited for longer than this."""
-
-STOP_S: Final = 10.0
-"""A client may take so long to flush and to leave."""
 
 log = structlog.get_logger()
 

@@ -20,6 +20,7 @@ from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, TopicAlreadyE
 
 from monitor.brokers import Brokers, client_options, explain, reach
 from monitor.bus import Health
+from monitor.clients import started
 from monitor.config import Kafka
 from monitor.errors import BusError
 from monitor.messages import MAX_BYTES, Topic
@@ -339,7 +340,7 @@ async def administration(at: Brokers) -> AsyncIterator[AIOKafkaAdminClient]:
     await reach(at)
     admin = AIOKafkaAdminClient(**client_options(at))
     try:
-        await admin.start()
+        await started(admin.start)
         yield admin
     except KafkaError as error:
         raise BusError(f"Kafka at {','.join(at.hosts)}: {explain(error, at.security)}") from error

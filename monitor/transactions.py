@@ -7,8 +7,8 @@ an owner that was thought dead, but is not, can publish nothing any more, and wh
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Collection, Sequence
+from typing import Final, NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaProducer, OffsetAndMetadata, TopicPartition
@@ -16,7 +16,8 @@ from aiokafka.errors import UnknownError, UnsupportedVersionError
 from aiokafka.partitioner import DefaultPartitioner
 
 from monitor.brokers import LARGEST, Brokers, client_options
-from monitor.subscription import STOP_S, Offsets
+from monitor.clients import started, stopped
+from monitor.subscription import Offsets
 
 TIMEOUT_MS: Final = 10_000
 """A transaction whose owner has vanished, and has no successor, is undone after so long."""
@@ -45,7 +46,9 @@ class Transactions:
     async def begin(self, group: str, partitions: Collection[int]) -> None:
         """Become the owner of these partitions. Raises KafkaError."""
         if self.possible:
-            await asyncio.gather(*(self._begin(group, partition) for partition in partitions))
+            begun = await asyncio.gather(*(self._begin(group, partition) for partition in partitions), return_exceptions=True)
+            if failed := [each for each in begun if isinstance(each, BaseException)]:
+                raise failed[0]
 
     async def publish(self, group: str, topic: str, records: Sequence[Keyed], partitions: int, offsets: Offsets) -> Offsets:
         """Publish records, and write down the positions of the partitions they lie in; gives these. Raises KafkaError."""
@@ -86,22 +89,13 @@ class Transactions:
             max_request_size=LARGEST,
         )
         try:
-            await producer.start()
+            await started(producer.start)
+            self._producers[group, partition] = producer
         except (UnknownError, UnsupportedVersionError) as error:
-            await stopped(producer.stop)
             if self.possible:
                 log.info("the broker has no transactions; after a crash an alert may be there twice", error=str(error))
             self.possible = False
-        else:
-            self._producers[group, partition] = producer
+        finally:
+            if self._producers.get((group, partition)) is not producer:
+                await stopped(producer.stop)
         return producer
-
-
-async def stopped(stop: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Stop a client in a task of its own: without its broker, aiokafka's stop may hang, fail, or cancel who awaits it."""
-    stopping = asyncio.create_task(stop())
-    _, hanging = await asyncio.wait([stopping], timeout=STOP_S)
-    if hanging:
-        stopping.cancel()
-    elif not stopping.cancelled() and (error := stopping.exception()):
-        log.warning("a Kafka client did not leave in good order", error=str(error))
