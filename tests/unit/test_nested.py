@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from workers.evaluate.nested import MEAN, Candidate, Examples, boosting, choose, cross_validated, linear, split, trees
+from workers.evaluate.nested import MEAN, Candidate, Examples, boosting, choose, cross_validated, linear, reduced, split, trees
 from workers.training.figures import average_precision
 
 
@@ -32,6 +32,14 @@ def test_what_tells_is_found_by_every_model() -> None:
     for make in (linear, trees, boosting):
         held = cross_validated(known(1.5), [Candidate(name="it", groups=("good",), make=make)], lambda items, _, __: items)
         assert average_precision(known(1.5).truth, held.logits) > 0.9
+
+
+def test_a_set_may_have_fewer_examples_than_components() -> None:
+    few = np.arange(0, 120, 10)
+    examples = known(5)
+    model = reduced(24)
+    model.fit(examples.read(("good", "bad"), few), examples.truth[few])
+    assert average_precision(examples.truth, model.predict_proba(examples.read(("good", "bad"), np.arange(120)))[:, 1]) > 0.9
 
 
 def test_what_does_not_tell_is_worth_chance() -> None:

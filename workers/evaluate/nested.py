@@ -87,11 +87,24 @@ def linear(strength: float = 0.02) -> Classifier:
 
 def reduced(components: int = 24, strength: float = 0.05) -> Classifier:
     """Logistic regression on the principal components: for features that outnumber the examples."""
-    return _pipeline(
-        StandardScaler(),
-        PCA(components, whiten=True, random_state=0),
-        LogisticRegression(C=strength, class_weight="balanced", max_iter=2000),
-    )
+    return _Reduced(components, strength)
+
+
+class _Reduced:
+    """So many principal components, or as many as these rows have: a fold of a small set has few."""
+
+    def __init__(self, components: int, strength: float) -> None:
+        self._components, self._strength = components, strength
+        self._made: Classifier | None = None
+
+    def fit(self, x: Numbers, y: Rows) -> None:
+        pca = PCA(min(self._components, len(x) - 1, x.shape[1]), whiten=True, random_state=0)
+        self._made = _pipeline(StandardScaler(), pca, LogisticRegression(C=self._strength, class_weight="balanced", max_iter=2000))
+        self._made.fit(x, y)
+
+    def predict_proba(self, x: Numbers) -> Numbers:
+        assert self._made is not None, "fit it first"
+        return self._made.predict_proba(x)
 
 
 def trees() -> Classifier:
