@@ -20,7 +20,7 @@ from monitor.models import locate
 
 TENSE, CALM, NONE = "tense", "calm", "none"
 CLASSES: Final = (TENSE, CALM, NONE)
-"""A voice that is angry or afraid; any other voice; no voice."""
+"""Kinds: a voice that is angry or afraid; any other voice; no voice. A head may tell more apart: `tense fearful` is of the first."""
 SPEAKS: Final = 0.5
 """From this probability on somebody speaks in a window."""
 KIND: Final = "tense_voice"
@@ -44,6 +44,18 @@ def pooled(seconds: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     layers, spoken = seconds[:, : -prosody.NUMBERS], seconds[:, -prosody.NUMBERS :]
     means = layers.reshape(len(seconds), -1, 2, WIDTH)[:, :, 0].mean(0)  # [layers, WIDTH]
     return np.concatenate([means.ravel(), prosody.pooled(spoken)])
+
+
+def kind_of(name: str) -> str:
+    """Which of CLASSES a head's class is of: its first word."""
+    return name.partition(" ")[0]
+
+
+def of_kinds(head: Head, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Log-probabilities [n, 3] of CLASSES for features [n, d]: each the sum over the head's classes that are of it."""
+    said = head.log_probabilities(features)
+    columns = [[k for k, name in enumerate(head.classes) if kind_of(name) == kind] for kind in CLASSES]
+    return np.stack([np.logaddexp.reduce(said[:, those], axis=1) for those in columns], axis=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +91,7 @@ class Tone:
         heard = [floats(item.grid) for item in window.sounds if item.grid and item.at < window.until]
         if not heard or (self.heard is not None and not self.heard.speaks(window)):
             return None
-        said = np.exp(self.head.log_probabilities(pooled(np.stack(heard))[None]))[0]
-        tense, calm, none = (float(said[self.head.classes.index(name)]) for name in CLASSES)
+        tense, calm, none = np.exp(of_kinds(self.head, pooled(np.stack(heard))[None]))[0].tolist()
         if none > 1 - SPEAKS:
             return None
         slope, offset, prior = self.calibration

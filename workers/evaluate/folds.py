@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from workers.training.linear import Block, fit_blocks
-
 Integers = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float64]
+Values = npt.NDArray[np.float32]
 
 
 def dealt(groups: Sequence[str], labels: Sequence[str], count: int) -> Integers:
@@ -31,16 +30,19 @@ def dealt(groups: Sequence[str], labels: Sequence[str], count: int) -> Integers:
 
 
 def judged(
-    values: npt.NDArray[np.float32], labels: Sequence[str], folds: Integers, blocks: Sequence[Block]
-) -> tuple[Scores, tuple[str, ...]]:
-    """Log-probabilities [n, K] of each example by a head that was taught on the other folds, and the K classes."""
-    classes = tuple(sorted(set(labels)))
-    said = np.zeros((len(values), len(classes)))
+    values: Values,
+    labels: Sequence[str],
+    folds: Integers,
+    teach: Callable[[Values, Sequence[str]], Callable[[Values], Scores]],
+) -> Scores:
+    """Scores [n, K] of each example by what was taught on the other folds."""
+    order, parts = [], []
     for fold in np.unique(folds):
-        taught = np.flatnonzero(folds != fold)
-        head = fit_blocks(values[taught], [labels[int(n)] for n in taught], blocks, classes=classes)
-        said[folds == fold] = head.log_probabilities(values[folds == fold])
-    return said, classes
+        taught, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        order.append(held)
+        parts.append(teach(values[taught], [labels[int(n)] for n in taught])(values[held]))
+    said: Scores = np.concatenate(parts)[np.argsort(np.concatenate(order))]
+    return said
 
 
 def left_out(figure: str, why: str) -> None:

@@ -21,7 +21,7 @@ from workers.evaluate.folds import Integers, Scores, dealt, judged, left_out
 from workers.evaluate.interval import with_interval
 from workers.training.figures import average_precision
 from workers.training.layered import layer_bank, whole
-from workers.training.linear import Block
+from workers.training.linear import fit_head
 from workers.training.rows import recordings
 
 FOLDS: Final = 5
@@ -75,7 +75,8 @@ def _set(
         return {}
     bank = layer_bank(folder, rows, encoder, track)
     folds, groups = split([row.name for row in rows], labels)
-    said, classes = judged(whole(bank), labels, folds, (Block(slice(None), DECAY),))
+    classes = sorted(set(labels))
+    said = judged(whole(bank), labels, folds, lambda values, known: fit_head(values, known, DECAY, classes=classes).log_probabilities)
     truth = np.array([classes.index(label) for label in labels])
     return {
         **with_interval(f"map_{name}", lambda index: mean_average_precision(truth[index], said[index]), groups, rounds=ROUNDS),

@@ -7,7 +7,7 @@ Synthetic voices are among the calm ones: they have no feelings, whatever they s
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -18,11 +18,11 @@ from monitor.heads import Head
 from monitor.layers import VoiceEncoder
 from monitor.messages import SOUND_HZ
 from monitor.prosody import POOLED
-from monitor.tone import CALM, CLASSES, NONE, TENSE, pooled
+from monitor.tone import CALM, CLASSES, NONE, TENSE, kind_of, of_kinds, pooled
 from workers.training.bank import Bank, Tokens, Track, cached, gather
 from workers.training.figures import area_under_roc, average_precision, calibration_error
 from workers.training.layered import Features, layer_bank, layers_of
-from workers.training.linear import Block, fit_blocks, logistic
+from workers.training.linear import Block, fit_head, logistic
 from workers.training.rows import ESC_KINDS, FOLDS, Row, sentences, trainable
 from workers.training.sounds import Progress, Recording, made, of_any_species, samples_of, scene
 from workers.training.spoken import TAUGHT, Said, speak
@@ -40,10 +40,10 @@ ENOUGH_S: Final = 1.0
 """A window holds a voice from so much of it on; with less it teaches nothing."""
 WINDOW: Final = 4
 """Tokens of a window, a second each."""
-BLOCKS: Final = (
-    Block(slice(0, -POOLED), decay=0.03),  # what Whisper's layers hear
-    Block(slice(-POOLED, None), decay=0.05, weight=0.7),  # prosody, which carries over to other corpora
-)
+LAYERS: Final = Block(slice(0, -POOLED), decay=0.03)
+"""What Whisper's layers hear."""
+PROSODY: Final = Block(slice(-POOLED, None), decay=0.05, weight=0.7)
+"""It carries over to other corpora."""
 MOST: Final = 0.02
 """Share of the windows of other voices that may raise an alarm."""
 THRESHOLDS: Final = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.99)
@@ -95,7 +95,7 @@ def _scenes(rows: Sequence[Row], encoder: VoiceEncoder, seed: int, progress: Pro
 
 
 def _recording(row: Row) -> Recording:
-    kind = label_of(row.name, row.label)
+    kind = kind_of(label_of(row.name, row.label))
     species = row.label if row.label.startswith(("sound:", "emotion:")) else "speech"
     background = kind == NONE and row.label not in ESC_KINDS
     return Recording(row, "" if kind == NONE else kind, species, background, samples_of(row.path)[: 30 * SOUND_HZ])
@@ -121,7 +121,14 @@ def _pick(recordings: Sequence[Recording], rng: np.random.Generator) -> Recordin
 def windows(banks: Sequence[Bank]) -> Windows:
     """Every other window of each recording; a short recording is one."""
     found = list(_windows(banks))
-    return Windows(np.stack([row for row, _, _ in found]), tuple(label for _, label, _ in found), np.array([fold for _, _, fold in found]))
+    labels = felt([label for _, label, _ in found])
+    return Windows(np.stack([row for row, _, _ in found]), labels, np.array([fold for _, _, fold in found]))
+
+
+def felt(labels: Sequence[str]) -> tuple[str, ...]:
+    """Classes, of scenes too, which tell the kind alone: where only one feeling of a kind is known, it is that one."""
+    feelings = {kind: sorted({label for label in labels if label != kind and kind_of(label) == kind}) for kind in CLASSES}
+    return tuple(feelings[label][0] if len(feelings.get(label, ())) == 1 else label for label in labels)
 
 
 def _windows(banks: Sequence[Bank]) -> Iterator[tuple[npt.NDArray[np.float32], str, int]]:
@@ -146,22 +153,49 @@ def _heard_in(track: Track, at: int) -> str:
 
 
 def label_of(name: str, label: str) -> str:
-    """The class of a recording."""
+    """The class of a recording: its kind, and what is felt where that is told."""
     if name.startswith("sounds/"):
         return NONE
-    return TENSE if label in FELT else CALM
+    kind = TENSE if label in FELT else CALM
+    _, _, felt = label.partition("emotion:")
+    return f"{kind} {felt}" if felt else kind
 
 
 def teach(known: Windows, folds: frozenset[int]) -> Head:
     """A head from the windows of some folds."""
     rows = np.flatnonzero(np.isin(known.folds, sorted(folds)))
-    return fit_blocks(known.features[rows], [known.labels[n] for n in rows], BLOCKS, classes=CLASSES)
+    return fit_voices(known.features[rows], [known.labels[n] for n in rows])
+
+
+def fit_voices(values: Features, labels: Sequence[str]) -> Head:
+    """Teach features [n, d] of voices: of what Whisper's layers hear every feeling, of prosody only the three CLASSES.
+
+    Joy is nearer to anger than grief is: one border around all that is calm has to cut between, one for each feeling has not. Prosody is
+    too few numbers for that. A class' log-odds are the sum of both, prosody's brought to the layers' spread among what taught them.
+    """
+    kinds = [kind_of(label) for label in labels]
+    layers = fit_head(values[:, LAYERS.columns], labels, LAYERS.decay)
+    prosody = fit_head(values[:, PROSODY.columns], kinds, PROSODY.decay)
+    of_kind = [kind_of(name) for name in layers.classes]
+    even = np.log([of_kind.count(kind) for kind in of_kind])  # a kind is as heavy as another, of however many feelings
+    layers = replace(layers, bias=(layers.bias - even).astype(np.float32))
+    told = of_kinds(layers, values[:, LAYERS.columns])[:, [CLASSES.index(kind) for kind in prosody.classes]]
+    scale = PROSODY.weight * _spread(told) / max(_spread(prosody.logits(values[:, PROSODY.columns])), 1e-6)
+    rows = [prosody.classes.index(kind) for kind in of_kind]
+    weight = np.zeros((len(of_kind), values.shape[1]), np.float32)
+    weight[:, LAYERS.columns] = layers.weight
+    weight[:, PROSODY.columns] = scale * prosody.weight[rows]
+    return Head(layers.classes, weight, (layers.bias + scale * prosody.bias[rows]).astype(np.float32))
+
+
+def _spread(logits: Numbers) -> float:
+    """Of logits [n, K] over the classes."""
+    return float(logits.std(1).mean())
 
 
 def recipe() -> dict[str, float]:
     """How the head is taught, for its card."""
-    layers, prosody = BLOCKS
-    return {"decay_layers": layers.decay, "decay_prosody": prosody.decay, "weight_prosody": prosody.weight}
+    return {"decay_layers": LAYERS.decay, "decay_prosody": PROSODY.decay, "weight_prosody": PROSODY.weight}
 
 
 def held_out(known: Windows) -> Numbers:
@@ -170,7 +204,7 @@ def held_out(known: Windows) -> Numbers:
     for fold in range(FOLDS):
         rows = known.folds == fold
         if rows.any():
-            said[rows] = teach(known, frozenset(range(FOLDS)) - {fold}).log_probabilities(known.features[rows])
+            said[rows] = of_kinds(teach(known, frozenset(range(FOLDS)) - {fold}), known.features[rows])
     return said
 
 
@@ -205,4 +239,4 @@ def figures(known: Windows, said: Numbers, calibration: tuple[float, ...]) -> di
 
 
 def _is(known: Windows, name: str) -> npt.NDArray[np.bool_]:
-    return np.array([label == name for label in known.labels])
+    return np.array([kind_of(label) == name for label in known.labels])
