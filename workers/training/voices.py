@@ -157,8 +157,8 @@ def label_of(name: str, label: str) -> str:
     if name.startswith("sounds/"):
         return NONE
     kind = TENSE if label in FELT else CALM
-    _, _, felt = label.partition("emotion:")
-    return f"{kind} {felt}" if felt else kind
+    _, _, feeling = label.partition("emotion:")
+    return f"{kind} {feeling}" if feeling else kind
 
 
 def teach(known: Windows, folds: frozenset[int]) -> Head:
