@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from monitor.errors import ConfigError
-from workers.evaluate import EVALUATIONS, evaluation
+from workers.evaluate import EVALUATIONS, Task, evaluation, everything, run
 from workers.evaluate.interval import interval, with_interval
 from workers.evaluate.page import LINES, flat, page
 
@@ -19,6 +21,23 @@ def test_every_evaluation_that_is_named_is_there(name: str) -> None:
 def test_an_unknown_evaluation_is_a_mistake_that_names_those_there_are() -> None:
     with pytest.raises(ConfigError, match="speech"):
         evaluation("smell")
+
+
+@pytest.mark.parametrize("name", ["tone", "sounds", "budget"])
+def test_an_evaluation_that_knows_no_sets_says_so_and_which_do(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"eval {name} has no sets.*fights.*normality"):
+        run(name, Task(data=tmp_path, of="other"))
+
+
+def test_everything_is_of_no_set(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="eval all has no sets"):
+        everything(Task(data=tmp_path, of="other"), None)
+
+
+@pytest.mark.parametrize("name", ["incidents", "fusion-kinds"])
+def test_composed_streams_know_their_sets(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="there is no set 'other'; there are small"):
+        run(name, Task(data=tmp_path, of="other"))
 
 
 def test_the_interval_of_a_mean_is_about_two_standard_errors_wide() -> None:

@@ -46,17 +46,22 @@ EVALUATIONS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """Where each stands: a module is loaded when it is asked for, and no other's models are."""
+OF_SETS: Final = ("fights", "fusion-kinds", "incidents", "incidents-research", "normality", "reasons")
+"""Those that can be had of one of several sets."""
 
 
 def run(name: str, task: Task) -> dict[str, float]:
-    """The figures of one evaluation. Raises SourceError if the data is not there."""
-    return evaluation(name)(task)
+    """The figures of one evaluation. Raises SourceError if the data is not there, ConfigError for a set of what has none."""
+    measure = evaluation(name)
+    _check_set(name, task)
+    return measure(task)
 
 
 def everything(task: Task, page: Path | None) -> dict[str, float]:
     """The figures of all that `docs/accuracy.md` tells of, and that page; what has no data or no weights is left out, and said."""
     from workers.evaluate import page as pages  # noqa: PLC0415
 
+    _check_set("all", task)
     measured: dict[str, dict[str, float]] = {}
     for name in pages.ALL:
         try:
@@ -66,6 +71,11 @@ def everything(task: Task, page: Path | None) -> dict[str, float]:
     if page:
         page.write_text(pages.page(measured), "utf-8")
     return pages.flat(measured)
+
+
+def _check_set(name: str, task: Task) -> None:
+    if task.of and name not in OF_SETS:
+        raise ConfigError(f"eval {name} has no sets: leave --set {task.of} out; it is for {', '.join(OF_SETS)}")
 
 
 def evaluation(name: str) -> Evaluation:

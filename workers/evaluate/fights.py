@@ -72,12 +72,13 @@ def fights(task: Task) -> dict[str, float]:
 
 def _labelled(task: Task) -> tuple[Row, ...]:
     """The set's clips. Raises SourceError where there are too few to say anything."""
-    rows = labelled(task.data, FOLDER)
+    folder = task.of or FOLDER
+    rows = labelled(task.data, folder)
     for label in (True, False):
         scenes = {row.group for row in rows if (row.label == "fight") == label}
         if len(scenes) < FEWEST:
             raise SourceError(
-                f"{task.data / FOLDER} has {len(scenes)} scenes {'with' if label else 'without'} a fight, {FEWEST} are needed."
+                f"{task.data / folder} has {len(scenes)} scenes {'with' if label else 'without'} a fight, {FEWEST} are needed."
             )
     return rows
 
@@ -115,7 +116,7 @@ def _with_sound(rows: Sequence[Row], seen: Examples, picture: HeldOut, voices: B
     there: Rows = np.array([places[item.name] for item in voices.tracks], np.intp)
     heard = Examples({"sound": pooled_sounds(voices)}, seen.truth[there], [seen.groups[int(number)] for number in there])
     if any(len({heard.groups[n] for n in np.flatnonzero(heard.truth == label).tolist()}) < FEWEST for label in (0, 1)):
-        sys.stderr.write(f"{FOLDER}: fewer than {FEWEST} scenes of each label have sound: nothing is said of it\n")
+        sys.stderr.write(f"fewer than {FEWEST} scenes of each label have sound: nothing is said of it\n")
         return {}
     sound = cross_validated(heard, SOUND, track, SEEDS)
     both = picture.logits.copy()

@@ -45,12 +45,8 @@ Said = Sequence[Mapping[str, Numbers]]
 
 def incidents(task: Task) -> dict[str, float]:
     """All figures. Raises SourceError if the data has nothing to compose, ConfigError for an unknown set, ModelError without weights."""
-    if task.of not in SETS:
-        raise ConfigError(
-            f"eval incidents: there is no set {task.of!r}; there are {', '.join(filter(None, SETS))} and, left out, the whole"
-        )
     locate(task.config.models.fusion)  # what is missing is said before anything is composed
-    wanted = Order(data=task.data, out=Path(), split=Split.TEST, seed=SEED, minutes=MINUTES, streams=SETS[task.of])
+    wanted = Order(data=task.data, out=Path(), split=Split.TEST, seed=SEED, minutes=MINUTES, streams=streams_of(task))
     order = prepare.ready(wanted, task.config, nights=True)
     days = prepare.streams(order, task.config)
     judges = heldout.judges(task.data, Split.TEST, [truth for truth, _ in days], task.config)
@@ -61,6 +57,13 @@ def incidents(task: Task) -> dict[str, float]:
         for truth, items in prepare.streams(replace(order, night=True), task.config)
     ]
     return figures(day, dark, head, task.config.fusion.window_s)
+
+
+def streams_of(task: Task) -> int:
+    """How many streams its set has. Raises ConfigError for an unknown set."""
+    if task.of not in SETS:
+        raise ConfigError(f"--set: there is no set {task.of!r}; there are {', '.join(filter(None, SETS))} and, left out, the whole")
+    return SETS[task.of]
 
 
 def with_research_weights(task: Task) -> dict[str, float]:

@@ -30,7 +30,7 @@ from workers.composing.films import Order
 from workers.composing.sources import Split
 from workers.composing.timeline import Flags, Timeline
 from workers.evaluate import Task
-from workers.evaluate.incidents import MINUTES, SEED, SETS, by_streams
+from workers.evaluate.incidents import MINUTES, SEED, by_streams, streams_of
 from workers.evaluate.interval import with_interval
 from workers.training import streamed
 from workers.training.captions import Captions, captions
@@ -56,10 +56,11 @@ Numbers = npt.NDArray[np.float64]
 
 def fusion_kinds(task: Task) -> dict[str, float]:
     """What each way to fuse makes of the test streams, and its parameters. Raises SourceError without the data."""
+    count = streams_of(task)
     extent, what = streamed.Extent(), streamed.SETS["default"]
     taught = streamed.gathered(task.data, task.config, extent, what)
     val = streamed.held(task.data, task.config, extent, what)
-    test = _test(task, tuple(what.known_by))
+    test = _test(task, count, tuple(what.known_by))
     reworded = captions(text_encoder(task.config.models), tuple(what.known_by), teach=False)
     figures: dict[str, float] = {"streams": float(len(test))}
     for kind in get_args(Kind):
@@ -75,8 +76,8 @@ class Tested(NamedTuple):
     truth: Timeline
 
 
-def _test(task: Task, kinds: tuple[str, ...]) -> list[Tested]:
-    order = Order(data=task.data, out=Path(), split=Split.TEST, seed=SEED, minutes=MINUTES, streams=SETS[task.of])
+def _test(task: Task, count: int, kinds: tuple[str, ...]) -> list[Tested]:
+    order = Order(data=task.data, out=Path(), split=Split.TEST, seed=SEED, minutes=MINUTES, streams=count)
     ready = prepare.ready(order, task.config)
     return [Tested(stream(truth, items, task.config, kinds), truth) for truth, items in prepare.streams(ready, task.config)]
 
