@@ -85,7 +85,6 @@ class OpenVinoTexts:
         self.name = located.version
         self._tokens = Tokens(located)
         path = inference.kept(located, _convert, *(Path(__file__).with_name(name) for name in CODE))
-        # what is no matrix in float32 on every CPU: what reads the vectors was taught by such ones
         self._request = inference.load(path, threads)
 
     def __call__(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -55,7 +56,8 @@ SOUND: Final = (
 
 def fights(task: Task) -> dict[str, float]:
     """Average precision by picture, by sound where there is some, and by both; bounds by the bootstrap over scenes."""
-    rows = _labelled(task)
+    folder = task.of or FOLDER
+    rows = _labelled(task.data, folder)
     seen = _examples(rows, pooled_pictures(clip_bank(rows, task.config.models, track)))
     picture = cross_validated(seen, PICTURE, track, SEEDS)
     figures = {
@@ -67,19 +69,16 @@ def fights(task: Task) -> dict[str, float]:
         **_beside(seen),
     }
     voices = voice_bank(rows, sound_encoder(task.config.models), track)
-    return figures if voices is None else {**figures, **_with_sound(rows, seen, picture, voices)}
+    return figures if voices is None else {**figures, **_with_sound(folder, rows, seen, picture, voices)}
 
 
-def _labelled(task: Task) -> tuple[Row, ...]:
+def _labelled(data: Path, folder: str) -> tuple[Row, ...]:
     """The set's clips. Raises SourceError where there are too few to say anything."""
-    folder = task.of or FOLDER
-    rows = labelled(task.data, folder)
+    rows = labelled(data, folder)
     for label in (True, False):
         scenes = {row.group for row in rows if (row.label == "fight") == label}
         if len(scenes) < FEWEST:
-            raise SourceError(
-                f"{task.data / folder} has {len(scenes)} scenes {'with' if label else 'without'} a fight, {FEWEST} are needed."
-            )
+            raise SourceError(f"{data / folder} has {len(scenes)} scenes {'with' if label else 'without'} a fight, {FEWEST} are needed.")
     return rows
 
 
@@ -110,13 +109,13 @@ def _beside(seen: Examples) -> dict[str, float]:
     return {f"ap_{name}_alone": average_precision(seen.truth, item.logits) for name, item in held.items()}
 
 
-def _with_sound(rows: Sequence[Row], seen: Examples, picture: HeldOut, voices: Bank) -> dict[str, float]:
+def _with_sound(folder: str, rows: Sequence[Row], seen: Examples, picture: HeldOut, voices: Bank) -> dict[str, float]:
     """By sound, and by the sum of both log odds; where there is no sound, the picture's alone."""
     places = {row.name: number for number, row in enumerate(rows)}
     there: Rows = np.array([places[item.name] for item in voices.tracks], np.intp)
     heard = Examples({"sound": pooled_sounds(voices)}, seen.truth[there], [seen.groups[int(number)] for number in there])
     if any(len({heard.groups[n] for n in np.flatnonzero(heard.truth == label).tolist()}) < FEWEST for label in (0, 1)):
-        sys.stderr.write(f"fewer than {FEWEST} scenes of each label have sound: nothing is said of it\n")
+        sys.stderr.write(f"{folder}: fewer than {FEWEST} scenes of each label have sound: nothing is said of it\n")
         return {}
     sound = cross_validated(heard, SOUND, track, SEEDS)
     both = picture.logits.copy()

@@ -36,12 +36,11 @@ def judged(
     teach: Callable[[Values, Sequence[str]], Callable[[Values], Scores]],
 ) -> Scores:
     """Scores [n, K] of each example by what was taught on the other folds."""
-    order, parts = [], []
-    for fold in np.unique(folds):
-        taught, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        order.append(held)
-        parts.append(teach(values[taught], [labels[int(n)] for n in taught])(values[held]))
-    said: Scores = np.concatenate(parts)[np.argsort(np.concatenate(order))]
+    outside = [folds == fold for fold in np.unique(folds)]
+    parts = [teach(values[~held], [labels[int(n)] for n in np.flatnonzero(~held)])(values[held]) for held in outside]
+    said = np.zeros((len(values), parts[0].shape[1]))
+    for held, part in zip(outside, parts, strict=True):
+        said[held] = part
     return said
 
 

@@ -45,8 +45,9 @@ Said = Sequence[Mapping[str, Numbers]]
 
 def incidents(task: Task) -> dict[str, float]:
     """All figures. Raises SourceError if the data has nothing to compose, ConfigError for an unknown set, ModelError without weights."""
+    count = streams_of(task)
     locate(task.config.models.fusion)  # what is missing is said before anything is composed
-    wanted = Order(data=task.data, out=Path(), split=Split.TEST, seed=SEED, minutes=MINUTES, streams=streams_of(task))
+    wanted = Order(data=task.data, out=Path(), split=Split.TEST, seed=SEED, minutes=MINUTES, streams=count)
     order = prepare.ready(wanted, task.config, nights=True)
     days = prepare.streams(order, task.config)
     judges = heldout.judges(task.data, Split.TEST, [truth for truth, _ in days], task.config)

@@ -55,7 +55,7 @@ Numbers = npt.NDArray[np.float64]
 
 
 def fusion_kinds(task: Task) -> dict[str, float]:
-    """What each way to fuse makes of the test streams, and its parameters. Raises SourceError without the data."""
+    """What each way to fuse makes of the test streams. Raises SourceError without the data, ConfigError for an unknown set."""
     count = streams_of(task)
     extent, what = streamed.Extent(), streamed.SETS["default"]
     taught = streamed.gathered(task.data, task.config, extent, what)

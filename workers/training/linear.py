@@ -57,11 +57,22 @@ def fit_blocks(values: Numbers, labels: Sequence[str], blocks: Sequence[Block], 
     Logits of a block are brought to the first one's spread over the classes, among what taught them, and then count by its weight.
     """
     heads = [fit_head(values[:, block.columns], labels, block.decay, classes=classes) for block in blocks]
-    spreads = [float(head.logits(values[:, block.columns]).std(1).mean()) for head, block in zip(heads, blocks, strict=True)]
-    weight = np.zeros((len(heads[0].classes), values.shape[1]), np.float32)
+    return added(
+        heads, blocks, [spread(head.logits(values[:, block.columns])) for head, block in zip(heads, blocks, strict=True)], values.shape[1]
+    )
+
+
+def spread(logits: Numbers) -> float:
+    """Of logits [n, K] over the classes: the mean of their deviations."""
+    return float(logits.std(1).mean())
+
+
+def added(heads: Sequence[Head], blocks: Sequence[Block], spreads: Sequence[float], width: int) -> Head:
+    """One head of features [n, width], of heads of the same classes for a block of columns each, whose logits have these spreads."""
+    weight = np.zeros((len(heads[0].classes), width), np.float32)
     bias = np.zeros(len(heads[0].classes), np.float32)
-    for head, block, spread in zip(heads, blocks, spreads, strict=True):
-        scale = np.float32(block.weight * spreads[0] / max(spread, 1e-6))
+    for head, block, own in zip(heads, blocks, spreads, strict=True):
+        scale = np.float32(block.weight * spreads[0] / max(own, 1e-6))
         weight[:, block.columns] += scale * head.weight
         bias += scale * head.bias
     return Head(classes=heads[0].classes, weight=weight, bias=bias)

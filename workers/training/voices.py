@@ -22,7 +22,7 @@ from monitor.tone import CALM, CLASSES, NONE, TENSE, kind_of, of_kinds, pooled
 from workers.training.bank import Bank, Tokens, Track, cached, gather
 from workers.training.figures import area_under_roc, average_precision, calibration_error
 from workers.training.layered import Features, layer_bank, layers_of
-from workers.training.linear import Block, fit_head, logistic
+from workers.training.linear import Block, added, fit_head, logistic, spread
 from workers.training.rows import ESC_KINDS, FOLDS, Row, sentences, trainable
 from workers.training.sounds import Progress, Recording, made, of_any_species, samples_of, scene
 from workers.training.spoken import TAUGHT, Said, speak
@@ -180,17 +180,10 @@ def fit_voices(values: Features, labels: Sequence[str]) -> Head:
     even = np.log([of_kind.count(kind) for kind in of_kind])  # a kind is as heavy as another, of however many feelings
     layers = replace(layers, bias=(layers.bias - even).astype(np.float32))
     told = of_kinds(layers, values[:, LAYERS.columns])[:, [CLASSES.index(kind) for kind in prosody.classes]]
-    scale = PROSODY.weight * _spread(told) / max(_spread(prosody.logits(values[:, PROSODY.columns])), 1e-6)
+    spreads = (spread(told), spread(prosody.logits(values[:, PROSODY.columns])))
     rows = [prosody.classes.index(kind) for kind in of_kind]
-    weight = np.zeros((len(of_kind), values.shape[1]), np.float32)
-    weight[:, LAYERS.columns] = layers.weight
-    weight[:, PROSODY.columns] = scale * prosody.weight[rows]
-    return Head(layers.classes, weight, (layers.bias + scale * prosody.bias[rows]).astype(np.float32))
-
-
-def _spread(logits: Numbers) -> float:
-    """Of logits [n, K] over the classes."""
-    return float(logits.std(1).mean())
+    of_each = Head(layers.classes, prosody.weight[rows], prosody.bias[rows])
+    return added((layers, of_each), (LAYERS, PROSODY), spreads, values.shape[1])
 
 
 def recipe() -> dict[str, float]:
