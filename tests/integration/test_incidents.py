@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import av
+import msgspec
+import numpy as np
 import pytest
 
 from monitor.align import Window
@@ -84,6 +87,13 @@ def test_every_view_is_judged_and_one_modality_knows_only_its_kinds(judged: Judg
     assert set(judged.said) == set(VIEWS)
     assert not judged.said["picture"][:, judged.kinds.index("distress")].any()
     assert judged.said["fused"].shape == (len(judged.untils), len(judged.kinds))
+
+
+def test_night_is_compared_with_the_same_streams_by_day(judged: Judged) -> None:
+    calm = replace(judged, timeline=msgspec.structs.replace(judged.timeline, name="calm", events=()), on=np.zeros_like(judged.on))
+    found = figures([judged, calm], [judged], None, 4.0)
+    assert found["ap_night"] == found["ap_day"] != found["ap_fused"]
+    assert found["ap_night_picture"] == found["ap_day_picture"]
 
 
 def test_the_figures_are_all_there(judged: Judged) -> None:

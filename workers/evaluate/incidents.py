@@ -92,8 +92,7 @@ def figures(day: Sequence[Judged], dark: Sequence[Judged], head: Anomaly | None,
         "stream_hours": sum(each.timeline.seconds for each in day) / 3600,
         "incidents": float(sum(len(occurrences(each.timeline.incidents)) for each in day)),
         **_precision(day, said),
-        **{name.replace("ap_fused", "ap_night"): value for name, value in _ap("fused", dark, at_night).items()},
-        **_ap("picture", dark, at_night, name="ap_night_picture"),
+        **_at_night(dark, at_night, day, said),
         **_taught(day, said),
         **_by_kind(day, said, window_s),
         **_calibration(day, said),
@@ -127,6 +126,16 @@ def _precision(day: Sequence[Judged], said: Said) -> dict[str, float]:
     found["ap_gain"] = found["ap_fused"] - found["ap_best_single"]
     highest = [{FUSED: each.said[FUSED].max(1, initial=0.0)} for each in day]
     return found | _ap(FUSED, day, highest, name="ap_highest_kind")
+
+
+def _at_night(dark: Sequence[Judged], at_night: Said, day: Sequence[Judged], said: Said) -> dict[str, float]:
+    """Streams with incidents at night, and the same by day: among them incidents are more frequent than among all."""
+    lit = [(each, row) for each, row in zip(day, said, strict=True) if each.timeline.incidents]
+    found: dict[str, float] = {}
+    for view, suffix in ((FUSED, ""), ("picture", "_picture")):
+        found |= _ap(view, dark, at_night, name=f"ap_night{suffix}")
+        found |= _ap(view, [each for each, _ in lit], [row for _, row in lit], name=f"ap_day{suffix}")
+    return found
 
 
 def _ap(view: str, streams: Sequence[Judged], said: Said, name: str = "") -> dict[str, float]:
