@@ -2,7 +2,9 @@
 
 A similarity by itself says nothing: in every place another one is ordinary. So each camera's own moments are the measure, as in
 `monitor.normality`: a moment is judged before it is counted, `monitor.tails` says what share r of the ordinary moments fit as
-well, and the probability is prior / (prior + r). What a camera shows all the time, it therefore never raises an alert for.
+well, and the probability is prior / (prior + r). What a camera shows all the time, it therefore never raises an alert for. Where it
+matters for the space what was found in a picture, moments at which nobody looked (under pressure people and things are left out first)
+are measured by others of their kind alone.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import numpy.typing as npt
 
 from monitor.align import RESTART_S, Window
 from monitor.config import Sight
-from monitor.messages import Judgement, Modality
+from monitor.messages import Embedding, Judgement, Modality
 from monitor.tails import Tail, probability
 from monitor.zeroshot import Space
 
@@ -64,7 +66,8 @@ class Looking:
         self._space = space
         self._texts = {name: space.texts(sight.texts) for name, sight in sights.items()}
         self._warm_up_s = warm_up_s
-        self._cameras: dict[str, _Watched] = {}
+        self._cameras: dict[tuple[str, bool], _Watched] = {}
+        """By camera, and whether people and things were looked for."""
 
     def __call__(self, windows: Sequence[Window]) -> list[tuple[Judgement, ...]]:
         """Judge windows: one Judgement a name; none before `warm_up_s` were watched, nor for a window that only adds words."""
@@ -72,20 +75,22 @@ class Looking:
 
     def forget(self, camera: str) -> None:
         """Let go of a camera, as if it had never been there."""
-        self._cameras.pop(camera, None)
+        for looked in (False, True):
+            self._cameras.pop((camera, looked), None)
 
-    def fits(self, window: Window) -> dict[str, float]:
-        """How well the window's pictures fit each name: their mean cosine with its best text."""
-        pictures = self._space.pictures(window.pictures)  # [n, d]
+    def fits(self, items: Sequence[Embedding]) -> dict[str, float]:
+        """How well pictures fit each name: their mean cosine with its best text."""
+        pictures = self._space.pictures(items)  # [n, d]
         return {name: float((texts @ pictures.T).mean(axis=1).max()) for name, texts in self._texts.items()}
 
     def _judge(self, window: Window) -> tuple[Judgement, ...]:
         if window.revision or not window.pictures:
             return ()
-        watched = self._cameras.setdefault(window.camera, _Watched({name: Tail(0.0, LEAST) for name in self._texts}))
+        looked = tuple(item for item in window.pictures if self._space.things and item.things is not None)
+        watched = self._cameras.setdefault((window.camera, bool(looked)), _Watched({name: Tail(0.0, LEAST) for name in self._texts}))
         if not watched.advance(window.until):
             return ()
-        fits = self.fits(window)
+        fits = self.fits(looked or window.pictures)
         if watched.seconds < self._warm_up_s:
             _count(watched, fits)
             return ()

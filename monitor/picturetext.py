@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import cv2
 import numpy as np
@@ -52,6 +52,8 @@ class Pixels:
 
 class PictureText:
     """One network with two halves; one thread at a time."""
+
+    things: ClassVar = False
 
     def __init__(self, name: str, network: Any, tokenizer: Any, pixels: Pixels, length: int, place: str) -> None:
         self.name = name

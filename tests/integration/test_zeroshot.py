@@ -15,6 +15,7 @@ from monitor.efficientnet import MEAN, SCALE, TorchPictures
 from monitor.models import locate
 from monitor.vision import squeeze
 from monitor.zeroshot import Conse, conse
+from workers.encode import looks
 from workers.evaluate import Task
 from workers.evaluate.retrieval import retrieval
 
@@ -48,3 +49,5 @@ def test_captions_find_their_photos_far_more_often_than_by_chance() -> None:
     for rank in (1, 5, 10):
         assert figures[f"recall_at_{rank}_low"] > 3 * figures[f"chance_at_{rank}"]
         assert figures[f"recall_at_{rank}_low"] <= figures[f"recall_at_{rank}"] <= figures[f"recall_at_{rank}_high"]
+        found = figures[f"recall_at_{rank}"] - figures[f"recall_at_{rank}_conse"]
+        assert found > 0 if looks(MODELS) else found == 0

@@ -28,3 +28,7 @@ PERSON, LYING = one("person", Pose.STANDING), one("person", Pose.LYING)
 )
 def test_what_is_to_be_seen_reads_as_a_person_would_say_it(things: list[Presence], words: str):
     assert described(things) == words
+
+
+def test_how_sure_one_has_to_be_can_be_said() -> None:
+    assert described([one("car", confidence=0.25)], 0.2) == "a car"

@@ -23,12 +23,22 @@ class Plane:
     """A space of two numbers: how much smoke a picture shows, and how much of anything else."""
 
     name = "plane"
+    things = False
 
     def texts(self, texts: Sequence[str]) -> Floats:
         return unit(np.array([[1.0, 0.0] if "smoke" in text else [0.0, 1.0] for text in texts], np.float32))
 
     def pictures(self, items: Sequence[Embedding]) -> Floats:
         return unit(np.stack([floats(item.vector) for item in items]))
+
+
+class Drawn(Plane):
+    """The same, where it matters that somebody looked for people and things: pictures show less smoke then."""
+
+    things = True
+
+    def pictures(self, items: Sequence[Embedding]) -> Floats:
+        return unit(np.stack([floats(item.vector) - (0.0 if item.things is None else 0.5) * np.array([1.0, 0.0]) for item in items]))
 
 
 def seen(index: int, smoke: float = 0.0) -> Embedding:
@@ -65,6 +75,16 @@ def test_an_incident_does_not_teach_that_it_is_ordinary() -> None:
     lasting = int(2 * (LATER_S + 120))
     found = chances(Looking(Plane(), SMOKE, warm_up_s=60)(windows([0.0] * 300 + [1.0] * lasting)))
     assert found[-1] > 0.95
+
+
+def test_moments_at_which_nobody_looked_for_things_are_not_held_against_others() -> None:
+    looked = [msgspec.structs.replace(seen(n), things=()) for n in range(300)]
+    shown = [*looked, *(seen(n) for n in range(300, 500))]
+    found = Looking(Drawn(), SMOKE, warm_up_s=60)([window(index, shown, []) for index in range(len(shown))])
+    judged = chances(found[300:])
+    assert max(judged) < 0.5
+    assert not any(found[308:420])  # nobody has looked for too short a while
+    assert len(judged) >= 60
 
 
 def test_a_window_is_judged_and_learned_once() -> None:

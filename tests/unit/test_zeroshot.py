@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from moments import picture
 
-from monitor.messages import pack
-from monitor.zeroshot import Conse, class_names, softmax, unit
+from monitor.messages import Embedding, Pose, Sighting, pack
+from monitor.zeroshot import FAINT, Conse, class_names, softmax, telling, unit
 
 LOGITS = arrays(np.float32, (3, 5), elements=st.floats(-50, 50, width=32))
 
@@ -21,12 +21,25 @@ LOGITS = arrays(np.float32, (3, 5), elements=st.floats(-50, 50, width=32))
 class Letters:
     name = "letters"
 
+    def __init__(self) -> None:
+        self.read: list[str] = []
+
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        self.read += texts
         return unit(np.array([[text.count(letter) for letter in "abc"] for text in texts], np.float32))
 
 
 def space() -> Conse:
-    return Conse("test", Letters(), np.eye(3, dtype=np.float32) * 20, np.zeros(3, np.float32), Letters()(["a", "b", "c"]))
+    letters, classifier, bias = Letters(), np.eye(3, dtype=np.float32) * 20, np.zeros(3, np.float32)
+    return Conse("test", letters, classifier, bias, letters(["a", "b", "c"]), lambda said: letters([said])[0])
+
+
+def showing(*things: Sighting) -> Embedding:
+    return msgspec.structs.replace(picture(0), vector=pack(np.array([0.0, 1.0, 0.0])), things=things)
+
+
+def one(label: str, confidence: float = 0.9, pose: Pose | None = None) -> Sighting:
+    return Sighting(label=label, confidence=confidence, box=(0.1, 0.1, 0.2, 0.4), pose=pose)
 
 
 def test_a_picture_lies_nearest_to_the_name_of_its_class() -> None:
@@ -42,6 +55,36 @@ def test_a_picture_of_two_things_lies_between_their_names() -> None:
     placed = space().place(np.array([[1.0, 1.0, 0.0]], np.float32))[0]
     assert placed[0] == pytest.approx(placed[1], abs=1e-6)
     assert placed[0] > 0 > placed[2]
+
+
+def test_what_is_found_in_a_picture_draws_it_towards_its_sentence() -> None:
+    plain, drawn = space().pictures([showing(), showing(one("cc"))])
+    assert (drawn @ [0, 0, 1]) > (plain @ [0, 0, 1])
+    assert (drawn @ [0, 1, 0]) > 0.9 * (plain @ [0, 1, 0])
+
+
+@pytest.mark.parametrize("nothing", [(), (one("cc", confidence=FAINT - 0.01),)])
+def test_where_nothing_is_found_a_picture_is_what_it_is_taken_for(nothing: tuple[Sighting, ...]) -> None:
+    taken_for = space().place(np.array([[0.0, 1.0, 0.0]], np.float32))[0]
+    alone, beside = space().pictures([showing(*nothing), showing(one("cc"))])
+    assert alone == pytest.approx(taken_for, abs=1e-6)
+    assert alone != pytest.approx(beside, abs=1e-3)
+
+
+def test_nothing_is_drawn_where_nobody_looked() -> None:
+    unseen = msgspec.structs.replace(showing(), things=None)
+    assert space().pictures([unseen]) == pytest.approx(space().pictures([showing()]), abs=1e-6)
+
+
+def test_a_sentence_is_read_once() -> None:
+    letters = Letters()
+    told = telling(letters)
+    first = told("a cab")
+    read = len(letters.read)
+    assert told("a cab") == pytest.approx(first)
+    assert len(letters.read) == read
+    told("a cabbage")
+    assert len(letters.read) == read + 1
 
 
 def test_there_is_a_name_for_each_of_a_thousand_classes() -> None:

@@ -1,8 +1,9 @@
 """`scenewatch eval retrieval`: a caption finds its photo among all the others, by the joint spaces of pictures and texts.
 
-Settings (the classes' temperature, how strongly the map is held) were chosen on every third photo, by a digest of its name; those
-photos are left out of the figures, whichever set is given. The map is learned from them and their captions: it says what a few hundred
-pairs would give, and is not shipped, for Flickr8k's licence does not let weights that it taught be.
+The space is ConSE's, with what the detector finds said beside it, where its weights are there (`*_conse` is without it). Settings (the
+sentences, the classes' temperature, how much what is found counts, how strongly the map is held) were chosen on every third photo, by a
+digest of its name; those photos are left out of the figures, whichever set is given. The map is learned from them and their captions: it
+says what a few hundred pairs would give, and is not shipped, for Flickr8k's licence does not let weights that it taught be.
 """
 
 from __future__ import annotations
@@ -21,10 +22,14 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import track
 
+from monitor.described import described
 from monitor.errors import SourceError
-from monitor.jpeg import decode_jpeg
+from monitor.jpeg import Image, decode_jpeg
+from monitor.messages import Frame, Modality
+from monitor.sightings import Sightings
 from monitor.vision import PictureEncoder, picture_encoder
-from monitor.zeroshot import Conse, conse, unit
+from monitor.zeroshot import FAINT, Conse, conse, unit
+from workers.encode import sightings_of
 from workers.evaluate import Task
 from workers.evaluate.interval import with_interval
 from workers.training.bank import Bank, Tokens, Track, cached, gather
@@ -55,6 +60,8 @@ class Photos:
     names: tuple[str, ...]
     pictures: Floats
     """The visual encoder's vectors [n, 1280]."""
+    found: tuple[str, ...]
+    """A sentence of what the detector finds in each; empty where it finds nothing, or is not there."""
     captions: Floats
     """The captions' vectors [m, 768]."""
     of: Integers
@@ -65,24 +72,50 @@ class Photos:
         return np.stack([self.captions[self.of == photo].mean(axis=0) for photo in range(len(self.names))])
 
 
+@dataclass(frozen=True, slots=True)
+class Eyes:
+    """What looks at stills, as the encode stage looks at a camera's first picture."""
+
+    encoder: PictureEncoder
+    sightings: Sightings | None
+
+    @property
+    def name(self) -> str:
+        """All models, and their versions."""
+        return self.encoder.name if self.sightings is None else f"{self.encoder.name}+{self.sightings.detector.name}"
+
+    def __call__(self, image: Image) -> tuple[Floats, str]:
+        """An RGB picture's vector [1280], and a sentence of what was found in it."""
+        (vector,) = self.encoder([image]).vectors
+        return vector, "" if self.sightings is None else described(self.sightings(_still(image), image), FAINT)
+
+
 def retrieval(task: Task) -> dict[str, float]:
-    """Share of captions whose photo is among the first 1, 5 and 10; by ConSE, by a learned map, and by chance."""
-    space, encoder = conse(task.config.models), picture_encoder(task.config.models)
+    """Share of captions whose photo is among the first 1, 5 and 10; by ConSE with what is found, by a learned map too, and by chance."""
+    models = task.config.models
+    space, eyes = conse(models), Eyes(picture_encoder(models), sightings_of(models))
     told = captions(task.data)
-    fallen = _fallen(task.data, space, encoder)
-    photos = read(task.data, {name: said for name, said in told.items() if not spared(name)}, space, encoder)
-    placed = space.place(photos.pictures)
+    fallen = _fallen(task.data, space, eyes)
+    photos = read(task.data, {name: said for name, said in told.items() if not spared(name)}, space, eyes)
+    placed = space.place(photos.pictures, photos.found)
     figures = {**fallen, "photos": float(len(photos.names)), "captions": float(len(photos.of))}
     figures |= {f"chance_at_{rank}": min(1.0, rank / len(photos.names)) for rank in RANKS}
     figures |= _recalls("", ranks(photos.captions @ placed.T, photos.of), photos)
+    figures |= _recalls("_conse", ranks(photos.captions @ space.place(photos.pictures).T, photos.of), photos)
     lessons = {name: said for name, said in told.items() if spared(name)}
     if len(lessons) < FEWEST:
         sys.stderr.write(f"retrieval: {len(lessons)} photos are too few to learn a map from: its figures are left out\n")
         return figures
-    return figures | _recalls("_map", mapped(photos, placed, read(task.data, lessons, space, encoder)), photos)
+    return figures | _recalls("_map", mapped(photos, placed, read(task.data, lessons, space, eyes)), photos)
 
 
-def _fallen(data: Path, space: Conse, encoder: PictureEncoder) -> dict[str, float]:
+def _still(image: Image) -> Frame:
+    """A picture that none came before, nor comes after."""
+    (height, width), seen = image.shape[:2], (Modality.PICTURE,)
+    return Frame(camera="still", at=0.0, until=0.0, captured=0.0, modalities=seen, seq=0, jpeg=b"", width=width, height=height)
+
+
+def _fallen(data: Path, space: Conse, eyes: Eyes) -> dict[str, float]:
     """How well a text that is looked for tells people who have fallen from others: the area under the ROC, over stills."""
     rows = held_out(data, FALLS)
     truth = np.array([row.label == "fall" for row in rows])
@@ -90,9 +123,15 @@ def _fallen(data: Path, space: Conse, encoder: PictureEncoder) -> dict[str, floa
         sys.stderr.write(f"retrieval: {data / FALLS} holds no stills of both kinds: its figure is left out\n")
         return {}
     names = [row.name for row in rows]
-    bank = cached("falls", [encoder.name, names], lambda: _looked_at(data, names, encoder))
-    fits = space.place(bank.values.astype(np.float32)) @ space.texts([LYING])[0]
-    return with_interval("lying_auc", lambda chosen: area_under_roc(truth[chosen].tolist(), fits[chosen].tolist()), range(len(rows)))
+    pictures, found = _looked_at("falls", data, names, eyes)
+    figures: dict[str, float] = {}
+    for name, placed in {"lying_auc": space.place(pictures, found), "lying_auc_conse": space.place(pictures)}.items():
+        figures |= with_interval(name, partial(_area, truth, placed @ space.texts([LYING])[0]), range(len(rows)))
+    return figures
+
+
+def _area(truth: npt.NDArray[np.bool_], fits: Floats, rows: Integers) -> float:
+    return area_under_roc(truth[rows].tolist(), fits[rows].tolist())
 
 
 def captions(data: Path) -> dict[str, list[str]]:
@@ -106,13 +145,13 @@ def captions(data: Path) -> dict[str, list[str]]:
     return told
 
 
-def read(data: Path, told: Mapping[str, Sequence[str]], space: Conse, encoder: PictureEncoder) -> Photos:
+def read(data: Path, told: Mapping[str, Sequence[str]], space: Conse, eyes: Eyes) -> Photos:
     """Encode photos and their captions, or take them from the cache."""
     names, texts = tuple(told), [caption for said in told.values() for caption in said]
-    pictures = cached("retrieval", [encoder.name, names], lambda: _looked_at(data, names, encoder))
+    pictures, found = _looked_at("retrieval", data, names, eyes)
     sentences = cached("captions", [space.encode.name, texts], lambda: _said(texts, space))
     of = np.repeat(np.arange(len(names)), [len(said) for said in told.values()])
-    return Photos(names, pictures.values.astype(np.float32), sentences.values.astype(np.float32), of)
+    return Photos(names, pictures, found, sentences.values.astype(np.float32), of)
 
 
 def spared(path: str) -> bool:
@@ -166,10 +205,16 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
         raise SourceError(f"{path} can't be read: {error.strerror}. Name the folder of the real data: --data DIR.") from error
 
 
-def _looked_at(data: Path, names: Sequence[str], encoder: PictureEncoder) -> Bank:
-    vectors = (encoder([decode_jpeg((data / name).read_bytes())]).vectors for name in track(names, SET))
-    pairs = zip(names, vectors, strict=True)
-    return gather((Track(name=name, label="", group=name, fold=0), Tokens(np.zeros(1, np.float32), vector)) for name, vector in pairs)
+def _looked_at(what: str, data: Path, names: Sequence[str], eyes: Eyes) -> tuple[Floats, tuple[str, ...]]:
+    """Photos' vectors [n, 1280] and what was found in each [n], out of the cache where they are there."""
+
+    def look() -> Iterator[tuple[Track, Tokens]]:
+        for name in track(names, what):
+            vector, found = eyes(decode_jpeg((data / name).read_bytes()))
+            yield Track(name=name, label=found, group=name, fold=0), Tokens(np.zeros(1, np.float32), vector[None])
+
+    bank = cached(what, [eyes.name, names], lambda: gather(look()))
+    return bank.values.astype(np.float32), tuple(each.label for each in bank.tracks)
 
 
 def _said(texts: Sequence[str], space: Conse) -> Bank:

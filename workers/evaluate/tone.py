@@ -6,12 +6,12 @@ by a head that never heard it. From corpus to corpus twice: `uar_cross` with eac
 deviation, which needs no labels (Schuller et al. 2010, doi:10.1109/T-AFFC.2010.8) and stands for a camera that knows its own voices;
 `uar_cross_plain` without. What is measured of prosody, both decays, how much prosody counts and which head tells feelings apart were
 chosen by a look at these figures: they are development figures. Chosen by the speakers of the corpus that teaches alone, prosody would
-not count at all (`uar` .899, `uar_cross` .664): it costs a little among the voices of one corpus, and pays where others are heard.
+not count at all (`uar_layers`, `uar_cross_layers`): it costs a little among the voices of one corpus, and pays where others are heard.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ import numpy.typing as npt
 from rich.progress import track
 
 from monitor.errors import SourceError
+from monitor.heads import Head
 from monitor.layers import VoiceEncoder, voice_encoder
 from monitor.tone import CLASSES, TENSE, of_kinds, pooled
 from workers.evaluate import Task
@@ -29,12 +30,16 @@ from workers.evaluate.folds import Integers, Scores, dealt, judged, left_out
 from workers.evaluate.interval import with_interval
 from workers.training.layered import Features, layer_bank
 from workers.training.rows import recordings
-from workers.training.voices import FELT, fit_voices, label_of, speaker_of
+from workers.training.voices import FELT, PROSODY, fit_voices, label_of, speaker_of
 
 FOLDS: Final = 12
 """At most; with as many speakers or fewer, each is left out once."""
 
 Flags = npt.NDArray[np.bool_]
+Teach = Callable[[Features, Sequence[str]], Head]
+
+WAYS: Final[Mapping[str, Teach]] = {"": fit_voices, "_layers": partial(fit_voices, prosody=PROSODY._replace(weight=0.0))}
+"""As shipped, and without prosody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +66,15 @@ def tone(task: Task) -> dict[str, float]:
     corpora = [corpus for name in ("emodb", "ravdess") if (corpus := _corpus(name, task.data, encoder)) is not None]
     if not corpora:
         raise SourceError(f"{task.data}: its manifest.csv names no emotion/emodb and no emotion/ravdess. Name another folder: --data DIR.")
-    within = [_within(corpus) for corpus in corpora if len(set(corpus.speakers)) > 1]
-    figures = {name: value for found in within for name, value in found.items()}
-    if within:
-        figures["uar"] = float(
-            np.mean([found[f"uar_{corpus.name}"] for corpus in corpora for found in within if f"uar_{corpus.name}" in found])
-        )
-    return figures | (_across(*corpora) if len(corpora) == 2 else {})
+    several = [corpus for corpus in corpora if len(set(corpus.speakers)) > 1]
+    figures: dict[str, float] = {}
+    for suffix, teach in WAYS.items():
+        figures |= {name: value for corpus in several for name, value in _within(corpus, suffix, teach).items()}
+        if several:
+            figures[f"uar{suffix}"] = float(np.mean([figures[f"uar_{corpus.name}{suffix}"] for corpus in several]))
+        if len(corpora) == 2:
+            figures |= _across(corpora[0], corpora[1], suffix, teach)
+    return figures
 
 
 def unweighted_recall(truth: Flags, said: Flags) -> float:
@@ -89,17 +96,17 @@ def _corpus(name: str, data: Path, encoder: VoiceEncoder) -> Corpus | None:
     return Corpus(name, values, tense, labels, tuple(speaker_of(row.name) for row in rows))
 
 
-def _within(corpus: Corpus) -> dict[str, float]:
+def _within(corpus: Corpus, suffix: str, teach: Teach) -> dict[str, float]:
     folds = dealt(corpus.speakers, corpus.labels, FOLDS)
-    said = judged(corpus.values, corpus.labels, folds, lambda values, labels: partial(of_kinds, fit_voices(values, labels)))
+    said = judged(corpus.values, corpus.labels, folds, lambda values, labels: partial(of_kinds, teach(values, labels)))
     return {
-        **_figure(f"uar_{corpus.name}", corpus, _tense(said)),
+        **_figure(f"uar_{corpus.name}{suffix}", corpus, _tense(said)),
         f"speakers_{corpus.name}": len(set(corpus.speakers)),
         f"clips_{corpus.name}": len(corpus.tense),
     }
 
 
-def _across(one: Corpus, other: Corpus) -> dict[str, float]:
+def _across(one: Corpus, other: Corpus, suffix: str, teach: Teach) -> dict[str, float]:
     """Taught on one, judged on the other, both ways."""
     figures: dict[str, float] = {}
     ways: Sequence[tuple[str, Callable[[Corpus], Features]]] = (
@@ -109,11 +116,11 @@ def _across(one: Corpus, other: Corpus) -> dict[str, float]:
     for name, features in ways:
         recalls = []
         for taught, heard in ((one, other), (other, one)):
-            said = of_kinds(fit_voices(features(taught), taught.labels), features(heard))
-            found = _figure(f"{name}_{taught.name}_to_{heard.name}", heard, _tense(said))
-            figures |= found
-            recalls.append(found[f"{name}_{taught.name}_to_{heard.name}"])
-        figures[name] = float(np.mean(recalls))
+            said = of_kinds(teach(features(taught), taught.labels), features(heard))
+            direction = f"{name}_{taught.name}_to_{heard.name}{suffix}"
+            figures |= _figure(direction, heard, _tense(said))
+            recalls.append(figures[direction])
+        figures[f"{name}{suffix}"] = float(np.mean(recalls))
     return figures
 
 

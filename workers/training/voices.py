@@ -167,7 +167,7 @@ def teach(known: Windows, folds: frozenset[int]) -> Head:
     return fit_voices(known.features[rows], [known.labels[n] for n in rows])
 
 
-def fit_voices(values: Features, labels: Sequence[str]) -> Head:
+def fit_voices(values: Features, labels: Sequence[str], *, prosody: Block = PROSODY) -> Head:
     """Teach features [n, d] of voices: of what Whisper's layers hear every feeling, of prosody only the three CLASSES.
 
     Joy is nearer to anger than grief is: one border around all that is calm has to cut between, one for each feeling has not. Prosody is
@@ -175,15 +175,15 @@ def fit_voices(values: Features, labels: Sequence[str]) -> Head:
     """
     kinds = [kind_of(label) for label in labels]
     layers = fit_head(values[:, LAYERS.columns], labels, LAYERS.decay)
-    prosody = fit_head(values[:, PROSODY.columns], kinds, PROSODY.decay)
+    melody = fit_head(values[:, prosody.columns], kinds, prosody.decay)
     of_kind = [kind_of(name) for name in layers.classes]
     even = np.log([of_kind.count(kind) for kind in of_kind])  # a kind is as heavy as another, of however many feelings
     layers = replace(layers, bias=(layers.bias - even).astype(np.float32))
-    told = of_kinds(layers, values[:, LAYERS.columns])[:, [CLASSES.index(kind) for kind in prosody.classes]]
-    spreads = (spread(told), spread(prosody.logits(values[:, PROSODY.columns])))
-    rows = [prosody.classes.index(kind) for kind in of_kind]
-    of_each = Head(layers.classes, prosody.weight[rows], prosody.bias[rows])
-    return added((layers, of_each), (LAYERS, PROSODY), spreads, values.shape[1])
+    told = of_kinds(layers, values[:, LAYERS.columns])[:, [CLASSES.index(kind) for kind in melody.classes]]
+    spreads = (spread(told), spread(melody.logits(values[:, prosody.columns])))
+    rows = [melody.classes.index(kind) for kind in of_kind]
+    of_each = Head(layers.classes, melody.weight[rows], melody.bias[rows])
+    return added((layers, of_each), (LAYERS, prosody), spreads, values.shape[1])
 
 
 def recipe() -> dict[str, float]:
