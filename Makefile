@@ -62,6 +62,7 @@ format: setup ## Put the code into shape
 
 schema: setup ## Write the JSON Schemas of what other programs read
 	@.venv/bin/scenewatch schema docs/schema
+	@.venv/bin/scenewatch keys
 
 figures: setup ## Measure everything that the documents quote (about three hours)
 	@for name in stages more cameras bus scrape; do .venv/bin/scenewatch bench $$name --json docs/figures/$$name.json || exit 1; done

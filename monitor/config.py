@@ -17,7 +17,7 @@ from monitor.messages import Phase, Severity
 class Section(BaseModel):
     """A part of the tree."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
 
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
@@ -121,7 +121,9 @@ class Capture(Section):
     admission: bool = True
     """Cameras that are added while we run wait until there is capacity for them."""
     pressure: Pressure = Pressure()
+    """When less is taken."""
     spool: Spool = Spool()
+    """Where sound waits for a broker."""
 
 
 class Speech(Section):
@@ -151,8 +153,11 @@ class Models(Section):
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     """Where the networks run."""
     picture: str = "efficientnet-lite0"
+    """A visual encoder of the registry (`scenewatch models`)."""
     sound: str = "yamnet"
+    """A sound encoder; `whisper-tiny-encoder` is the other, for fusion networks that were trained with it."""
     text: str = "mpnet-base"
+    """A sentence encoder."""
     fusion: str = "fusion-default"
     """A name of the registry, or the path (with a slash) of weights that were trained here."""
     shadow: str = ""
@@ -184,6 +189,7 @@ class Normality(Section):
     """What is usual for a camera, learned from its own past."""
 
     enabled: bool = True
+    """Judge by it at all: the kinds `unusual_picture` and `unusual_sound`."""
     warm_up_s: float = Field(600.0, ge=10)
     """Seconds of the camera's own picture or sound before it judges; until then `learning`."""
     memory: int = Field(2000, ge=50, le=50_000)
@@ -208,6 +214,7 @@ class Rule(Section):
     cool_down_s: float = Field(30.0, ge=0)
     """After its end, no new incident of this kind begins for so long."""
     severity: Severity = Severity.WARNING
+    """Of its alerts."""
     critical_at: Probability = 0.95
     """From this probability on it is critical, if the rule is a warning."""
 
@@ -248,6 +255,7 @@ class Phrase(Section):
     phrases: tuple[str, ...] = Field(min_length=1)
     """Compared whole word by whole word, without case, accents and punctuation; `word*` is every word that begins so."""
     severity: Severity = Severity.CRITICAL
+    """Of its alerts."""
     min_probability: Probability = 0.2
     """Words that were recognised with less, on average, are not taken for the phrase."""
 
@@ -258,6 +266,7 @@ class Sight(Section):
     texts: tuple[Annotated[str, Field(min_length=1, max_length=400)], ...] = Field(min_length=1, max_length=64)
     """Sentences or names that describe it, in English; the one that fits best counts."""
     severity: Severity = Severity.WARNING
+    """Of its alerts."""
 
 
 class Alerts(Section):
@@ -322,33 +331,42 @@ class ConsoleSink(Section):
     """Readable lines on the terminal."""
 
     type: Literal["console"]
+    """This kind of sink."""
     colour: Literal["auto", "always", "never"] = "auto"
+    """`auto`: on a terminal."""
 
 
 class JsonlSink(Section):
     """One CloudEvent a line, appended to a file."""
 
     type: Literal["jsonl"]
+    """This kind of sink."""
     path: str
+    """The file; made if it is not there."""
 
 
 class WebhookSink(Section):
     """An HTTP POST of the CloudEvent (structured mode)."""
 
     type: Literal["webhook"]
+    """This kind of sink."""
     url: str
+    """Where it is posted to."""
     headers: dict[str, str] = {}
-    """`${NAME}` is read from the environment."""
+    """Sent beside; `${NAME}` is read from the environment."""
     timeout_s: float = Field(10.0, gt=0)
+    """An answer may take so long."""
     attempts: int = Field(8, ge=1)
     """Then it is written to the dead-letter topic."""
     retry_max_s: float = Field(60.0, gt=0)
+    """The pause before it is tried again doubles, with jitter, up to this."""
 
 
 class EvidenceSink(Section):
     """A short film of each alert, its pictures and the event, in a folder of their own."""
 
     type: Literal["evidence"]
+    """This kind of sink."""
     to: str = Field(min_length=1)
     """A path, or s3://bucket/folder (needs scenewatch[s3]; credentials as the AWS command line finds them)."""
     before_s: float = Field(5.0, ge=0, le=120)
@@ -368,7 +386,9 @@ class Metrics(Section):
     """The Prometheus end point."""
 
     enabled: bool = True
+    """Answer /metrics, /healthz and /readyz at all."""
     host: str = "127.0.0.1"
+    """The address it listens on; 0.0.0.0 for all, where whoever reaches the port may read it."""
     port: int = Field(9108, ge=0, le=65535)
     """0 takes a free one."""
     max_cameras: int = Field(200, ge=1)
@@ -434,7 +454,9 @@ class Kafka(Section):
     replication: int = Field(0, ge=0, le=10)
     """Copies of every record; 0 takes 3, or as many as there are brokers."""
     retention: Retention = Retention()
+    """How long it is kept."""
     security: Security = Security()
+    """How we are let in."""
 
 
 class Tracing(Section):
@@ -453,17 +475,29 @@ class Config(Section):
     """memory:// (one process) or kafka://host:port[,host:port…]."""
     topic_prefix: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,60}$")
     """Put before every topic's and group's name on a shared broker."""
-    kafka: Kafka = Kafka()
     cameras: dict[Name, Camera] = {}
+    """By name. They may be added, changed and removed while it runs."""
     capture: Capture = Capture()
+    """Reading sources."""
     speech: Speech = Speech()
+    """Transcribing."""
     models: Models = Models()
+    """The networks."""
     fusion: Fusion = Fusion()
+    """Windows of time."""
     normality: Normality = Normality()
+    """What is usual."""
     alerts: Alerts = Alerts()
+    """What is told, and when."""
     sinks: tuple[Sink, ...] = (ConsoleSink(type="console"),)
+    """To whom."""
     metrics: Metrics = Metrics()
+    """For Prometheus."""
     tracing: Tracing = Tracing()
+    """For OpenTelemetry."""
+    kafka: Kafka = Kafka()
+    """Of a kafka:// bus."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """What is less important is not logged."""
     log_format: Literal["auto", "json", "console"] = "auto"
     """One JSON object a line, or readable; auto: readable from `run`, JSON from `worker`."""

@@ -102,13 +102,15 @@ def observe(
 def check(
     config: ConfigFiles = (),
     *,
-    keys: Annotated[bool, Parameter(help="Print every key there is, with its default and bounds.", negative=())] = False,
+    keys: Annotated[
+        bool, Parameter(help="Print the JSON Schema: every key there is, with its default, bounds and meaning.", negative=())
+    ] = False,
 ) -> int:
     """Check configuration files: names file, line and key of a mistake."""
     if keys:
-        import json  # noqa: PLC0415
+        from workers import configured  # noqa: PLC0415
 
-        sys.stdout.write(json.dumps(Config.model_json_schema(), indent=1) + "\n")
+        sys.stdout.write(configured.written())
         return 0
     if not config:
         raise ConfigError("check: no file is named: scenewatch check FILE …, or --keys for every key there is")
@@ -424,6 +426,16 @@ def feedback(
     from workers import feedback  # noqa: PLC0415
 
     return feedback.give(load(config), said or ("",), camera, at, kind)
+
+
+@app.command(name="keys")
+def write_keys(page: Path = Path("docs/configuration.md"), schema: Path = Path("docs/schema/config.schema.json")) -> int:
+    """Write the page that lists every key of the configuration, and its JSON Schema, generated from the code."""
+    from workers import configured  # noqa: PLC0415
+
+    page.write_text(configured.page(), "utf-8")
+    schema.write_text(configured.written(), "utf-8")
+    return 0
 
 
 @app.command(name="metrics")

@@ -1,0 +1,158 @@
+"""The page that lists every key of the configuration, docs/configuration.md, and its JSON Schema (`scenewatch keys`)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any, Final
+
+from monitor.config import RULES, Config, Rule
+from monitor.sentences import HAPPENS
+
+Schema = Mapping[str, Any]
+
+ID: Final = "urn:scenewatch:schema:config:1"
+HEAD: Final = """# Configuration
+
+One or more YAML files: `scenewatch run cameras.yaml site.yaml` lays the later ones over the earlier ones, key by key. Every key has a
+default; start from [configs/cameras.example.yaml](../configs/cameras.example.yaml) and set what differs. This page is written by
+`scenewatch keys`; a test says when it is stale.
+
+- **A mistake is named** by file, line and key: `scenewatch check cameras.yaml`. Unknown keys are mistakes.
+- **Editors know the keys**: put `# yaml-language-server: $schema=` and the address of
+  [docs/schema/config.schema.json](schema/config.schema.json) into the first line (`scenewatch check --keys` prints the same).
+- **Secrets stay outside**: `${NAME}` in addresses, headers and user names is read from the environment, and never logged.
+- **Cameras are applied while it runs**, a second after a file has changed; a file with a mistake changes nothing. Everything else is read
+  at the start.
+
+```yaml
+cameras:
+  entrance: {source: "rtsp://${CAMERA_USER}:${CAMERA_PASSWORD}@192.0.2.10/stream1", site: north}
+alerts:
+  budget: 1/day                        # thresholds follow from each camera's own scores
+  rules:
+    crying: {enabled: false}           # what differs from the kind's rule, below
+    fight: {raise_at: 0.5}
+  watch:                               # alerts of kind phrase:help, from what is said
+    help: {phrases: ["help", "call an ambulance"]}
+  look_for:                            # alerts of kind sees:NAME, from what is seen
+    dogs: {texts: ["a dog", "two dogs"], severity: info}
+sinks:
+  - {type: console}
+  - {type: webhook, url: "https://example.org/hooks/scenewatch", headers: {Authorization: "Bearer ${HOOK_TOKEN}"}}
+```
+
+**Looked for in words** is what a camera shows more plainly than it usually does: each camera's own ordinary moments are the measure, and
+nothing is told before `normality.warm_up_s` of them were seen. Short names of things and scenes work best ("a dog", "two people", "a
+person lying", "cars on a road"); several texts are alternatives. How well it works: [accuracy](accuracy.md), `scenewatch eval retrieval`.
+"""
+TOP: Final = "At the top"
+TYPES: Final = {
+    "boolean": "`true`, `false`",
+    "integer": "whole number",
+    "number": "number",
+    "object": "texts by name",
+    "string": "text",
+}
+KIND: Final = "KIND"
+NAME: Final = "NAME"
+PLACES: Final = (KIND, NAME)
+"""What stands in place of a name that a user gives."""
+
+
+def schema() -> dict[str, Any]:
+    """The configuration's JSON Schema, with a sentence a key."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": ID, **Config.model_json_schema()}
+
+
+def written() -> str:
+    """The JSON Schema as it stands in its file."""
+    return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
+
+
+def page() -> str:
+    """Give the page as Markdown."""
+    return "\n".join([HEAD, *_section("", schema(), TOP), *_kinds()]) + "\n"
+
+
+def _section(path: str, section: Schema, title: str, says: str = "") -> Iterator[str]:
+    """A table of its keys, then those of the sections in it."""
+    keys = {key: value for key, value in section["properties"].items() if not any(_inner(key, value)) and "const" not in value}
+    yield f"## {title}\n"
+    if says:
+        yield f"{says}\n"
+    if keys:
+        yield "| key | may be | default | |\n|---|---|---|---|"
+        for key, value in keys.items():
+            default = "needed" if key in section.get("required", ()) else _default(value)
+            yield f"| `{path}{key}` | {_may_be(value)} | {default} | {value['description']} |"
+        yield ""
+    for key, value in section["properties"].items():
+        for name, found in _inner(key, value):
+            kind = found["properties"].get("type", {}).get("const")
+            title = f"`{path}{name}`" if kind is None else f"`{path}{name}`: `type: {kind}`"
+            says = f"{found['description']} {value['description']}" if name.endswith(PLACES) else found["description"]
+            yield from _section(f"{path}{name}.", found, title, says)
+
+
+def _inner(key: str, value: Schema) -> Iterator[tuple[str, Schema]]:
+    """The sections that a key holds: itself, those by name, or those of a list; nothing for a plain value."""
+    named = [value.get("additionalProperties"), *value.get("patternProperties", {}).values()]
+    held = [
+        (key, value),
+        *((f"{key}.{KIND if key == 'rules' else NAME}", each) for each in named if isinstance(each, dict)),
+        *((f"{key}[]", each) for each in value.get("items", {}).get("oneOf", ())),
+    ]
+    yield from ((name, found) for name, found in ((name, _defined(each)) for name, each in held if "$ref" in each) if "properties" in found)
+
+
+def _defined(value: Schema) -> Schema:
+    return _definitions()[value["$ref"].rsplit("/", 1)[1]] if "$ref" in value else value
+
+
+@cache
+def _definitions() -> Mapping[str, Schema]:
+    found: Mapping[str, Schema] = schema()["$defs"]
+    return found
+
+
+def _may_be(value: Schema) -> str:
+    """What a plain value may be, in words."""
+    value = _defined(value)
+    if "anyOf" in value:
+        return " or ".join(_may_be(each) for each in value["anyOf"] if each.get("type") != "null")
+    if "enum" in value:
+        return ", ".join(f"`{each}`" for each in value["enum"])
+    said = f"list: {_may_be(value['items'])}" if "items" in value else TYPES[value["type"]]
+    return ", ".join([said, *_bounds(value)])
+
+
+def _bounds(value: Schema) -> Iterator[str]:
+    words = {"exclusiveMinimum": "above", "minimum": "at least", "exclusiveMaximum": "below", "maximum": "at most"}
+    yield from (f"{word} {value[name]:g}" for name, word in words.items() if name in value)
+
+
+def _default(value: Schema) -> str:
+    match value.get("default"):
+        case None | "" | [] | {}:
+            return ""
+        case float(number):
+            return f"`{number:g}`"
+        case str(text):
+            return f"`{text}`"
+        case other:
+            return f"`{json.dumps(other)}`"
+
+
+def _kinds() -> Iterator[str]:
+    """The rules of each kind, as shipped."""
+    yield "## Kinds of incidents, and their rules as shipped\n"
+    yield "Kinds of your own are `phrase:NAME` (`alerts.watch`) and `sees:NAME` (`alerts.look_for`)."
+    yield "What each key says: `alerts.rules.KIND`.\n"
+    yield "| kind | tells that | enabled | severity | raise_at | raise_after | clear_at | clear_after | cool_down_s |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for kind, rule in {**RULES, "any other": Rule()}.items():
+        numbers = (rule.raise_at, rule.raise_after, rule.clear_at, rule.clear_after, rule.cool_down_s)
+        told = " | ".join(f"{number:g}" for number in numbers)
+        yield f"| `{kind}` | {HAPPENS.get(kind, '')} | {'yes' if rule.enabled else 'no'} | {rule.severity} | {told} |"
