@@ -345,6 +345,13 @@ class JsonlSink(Section):
     """The file; made if it is not there."""
 
 
+def _variable(text: str) -> str:
+    """A secret's place, never the secret."""
+    if text and not re.fullmatch(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}", text):
+        raise ValueError("a secret does not belong in this file: write ${NAME}, a variable of the environment (or give password_file)")
+    return text
+
+
 class WebhookSink(Section):
     """An HTTP POST of the CloudEvent (structured mode)."""
 
@@ -354,6 +361,8 @@ class WebhookSink(Section):
     """Where it is posted to."""
     headers: dict[str, str] = {}
     """Sent beside; `${NAME}` is read from the environment."""
+    secret: Annotated[str, AfterValidator(_variable)] = ""
+    """`${NAME}`, read from the environment: `whsec_` and 24 to 64 bytes in base64, with which each request is signed."""
     timeout_s: float = Field(10.0, gt=0)
     """An answer may take so long."""
     attempts: int = Field(8, ge=1)
@@ -393,13 +402,6 @@ class Metrics(Section):
     """0 takes a free one."""
     max_cameras: int = Field(200, ge=1)
     """More cameras than this share one label, `other`."""
-
-
-def _variable(text: str) -> str:
-    """A secret's place, never the secret."""
-    if text and not re.fullmatch(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}", text):
-        raise ValueError("a password does not belong in this file: write ${NAME}, a variable of the environment, or give password_file")
-    return text
 
 
 class Security(Section):

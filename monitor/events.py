@@ -15,6 +15,8 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
+from monitor import messages
+from monitor.documented import documented
 from monitor.messages import Alert, CameraState, Phase
 
 CONTENT_TYPE: Final = "application/cloudevents+json; charset=utf-8"
@@ -34,11 +36,15 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """An alert in its CloudEvents 1.0 envelope."""
 
     specversion: Literal["1.0"]
+    """Of CloudEvents."""
     id: Annotated[str, msgspec.Meta(min_length=1)]
     """The incident's id, a slash and the sequence number: with `source` it is unique, and the same when repeated."""
     source: Annotated[str, msgspec.Meta(pattern="^/scenewatch/cameras/.+$")]
+    """/scenewatch/cameras/ and the camera's name."""
     type: Literal["io.scenewatch.alert.new", "io.scenewatch.alert.update", "io.scenewatch.alert.end"]
+    """What it tells of the incident."""
     data: Alert
+    """The alert."""
     subject: str = ""
     """The kind of incident."""
     time: str = ""
@@ -46,7 +52,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     traceparent: str | msgspec.UnsetType = msgspec.UNSET
     """Where tracing is on: the span that this comes of (the extension "distributed tracing", W3C Trace Context)."""
     datacontenttype: Literal["application/json"] = "application/json"
+    """Of `data`."""
     dataschema: str = ALERT_SCHEMA
+    """Names the schema of `data`; its number changes when a reader could break."""
 
 
 SCHEMAS: Final[dict[str, Any]] = {"alert": Event, "camera": CameraState}
@@ -57,7 +65,7 @@ def event(alert: Alert) -> Event:
     """Put an alert into its envelope."""
     return Event(
         specversion="1.0",
-        id=f"{alert.id}/{alert.sequence}",
+        id=name(alert),
         source=f"/scenewatch/cameras/{alert.camera}",
         type=TYPES[alert.phase],  # type: ignore[arg-type]  # a test holds TYPES and the Literal together
         subject=alert.kind,
@@ -65,6 +73,11 @@ def event(alert: Alert) -> Event:
         traceparent=_TRACE.get() or msgspec.UNSET,
         data=alert,
     )
+
+
+def name(alert: Alert) -> str:
+    """The event's id: the same when it is repeated."""
+    return f"{alert.id}/{alert.sequence}"
 
 
 @contextmanager
@@ -96,9 +109,20 @@ def schema(name: str) -> bytes:
     document = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:scenewatch:schema:{name}:1",
-        **msgspec.json.schema(kind),
+        **_documented(msgspec.json.schema(kind)),
     }
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+
+
+def _documented(document: dict[str, Any]) -> dict[str, Any]:
+    """A schema with the sentence beneath each field of our classes as its description."""
+    kinds = {"Event": Event, **vars(messages)}
+    for name, definition in document["$defs"].items():
+        sentences = {"type": "The kind of message."} | documented(kinds[name])
+        for field, value in definition.get("properties", {}).items():
+            if field in sentences:
+                definition["properties"][field] = {**value, "description": sentences[field]}
+    return document
 
 
 def rfc3339(at: float) -> str:

@@ -46,8 +46,11 @@ class Ref(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Where a record lies on the bus; evidence is cut from there."""
 
     topic: Topic
+    """Its topic, without `topic_prefix`."""
     partition: int
+    """Of the topic."""
     offset: int
+    """In the partition."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -61,7 +64,9 @@ class Stamped(Message, frozen=True, kw_only=True, gc=False):
     """A message about the span `at <= t < until` of event time."""
 
     at: float
+    """Event time of its begin, seconds since the epoch."""
     until: float
+    """Event time of its end."""
     captured: float
     """Wall clock, seconds since the epoch, when the newest input of this left the source."""
     modalities: tuple[Modality, ...]
@@ -119,22 +124,30 @@ class CameraState(Message, frozen=True, kw_only=True, gc=False, tag="camera"):
     """How a camera fares, published when it changes."""
 
     at: float
+    """Event time, seconds since the epoch."""
     states: tuple[State, ...]
     """Either one of connecting, live, stalled, ended; or what is wrong with a live one (blind or frozen, silent)."""
     detail: str = ""
+    """What is wrong, in words."""
     source: str = ""
     """Its address without credentials."""
     modalities: tuple[Modality, ...] = ()
+    """What it has."""
     captured: float = 0.0
+    """Wall clock, seconds since the epoch."""
 
 
 class Word(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One recognised word and when it was said, in event time."""
 
     text: str
+    """As it was recognised, with its punctuation."""
     at: float
+    """Its begin, seconds since the epoch."""
     until: float
+    """Its end."""
     probability: float
+    """The recogniser's, 0 to 1."""
 
 
 class Transcript(Stamped, frozen=True, kw_only=True, gc=False, tag="transcript"):
@@ -167,6 +180,7 @@ class Presence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     label: str
     """One of the detector's kinds: `person`, `car` …"""
     confidence: float
+    """The detector's, 0 to 1."""
     box: tuple[float, float, float, float]
     """Left, top, right, bottom, as shares of the picture."""
     speed: float | None = None
@@ -176,7 +190,7 @@ class Presence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     track: int = 0
     """The same number in several pictures of a camera is the same person or thing; 0 for what is too unsure to be followed."""
     dwell_s: float = 0.0
-    """For how long it has been there."""
+    """Seconds that it has been there."""
 
 
 class Sighting(Presence, frozen=True, kw_only=True, gc=False):
@@ -214,8 +228,11 @@ class Share(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How much one thing mattered: its share of the probability, signed (`monitor.explain`)."""
 
     at: float
+    """Its begin, seconds since the epoch."""
     until: float
+    """Its end."""
     share: float
+    """Of the probability; below 0 it speaks against it."""
     text: str = ""
     """Words only: the word."""
 
@@ -232,8 +249,11 @@ class Reasons(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     picture: Ref | None = None
     """The frame that the heat lies over."""
     pictures: tuple[Share, ...] = ()
+    """Shares of the window's pictures."""
     sounds: tuple[Share, ...] = ()
+    """Shares of its seconds of sound."""
     words: tuple[Share, ...] = ()
+    """Shares of its words."""
     expected: tuple[Ref, ...] = ()
     """Frames of ordinary moments that are nearest to this one."""
 
@@ -295,10 +315,13 @@ class Alert(Stamped, frozen=True, kw_only=True, gc=False, tag="alert"):
     id: str
     """Of the incident: a digest of camera, kind and first window, so a repeated delivery is the same event."""
     phase: Phase
+    """`new`, any number of `update`, `end`."""
     sequence: int
     """0 for `new`, then counting up."""
     kind: str
+    """What happens: docs/configuration.md lists the kinds."""
     severity: Severity
+    """It may rise from `warning` to `critical`."""
     probability: float
     """The highest so far; 1 for facts, such as a camera that is blind."""
     summary: str
@@ -306,16 +329,23 @@ class Alert(Stamped, frozen=True, kw_only=True, gc=False, tag="alert"):
     likely: str = ""
     """Of an anomaly: the kind that it most likely is."""
     parts: dict[Modality, float] = {}
+    """Each modality's Shapley value: its share of the probability, signed."""
     words: tuple[Word, ...] = ()
+    """That were said meanwhile; of a watched phrase, those that it was heard in."""
     text: str = ""
+    """What was said meanwhile, with the sentences around a watched phrase."""
     sentiment: float | None = None
     """Of what was said, -1 (hostile, sad, afraid) to 1 (glad): that of the least favourable utterance; None where it can't be told."""
     key_frame: Ref | None = None
+    """The frame nearest to what speaks for it most."""
     things: tuple[Presence, ...] = ()
     """People and things in the key frame, the surest first."""
     frames: tuple[Ref, ...] = ()
+    """The frames of the strongest window."""
     sounds: tuple[Ref, ...] = ()
+    """Its pieces of sound."""
     models: tuple[str, ...] = ()
+    """What judged it: names and versions."""
     reasons: Reasons | None = None
     """Of the strongest window."""
 

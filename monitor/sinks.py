@@ -10,7 +10,7 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Final, Protocol
@@ -19,8 +19,9 @@ import httpx
 import stamina
 from rich.console import Console
 
-from monitor import config, events
+from monitor import config, events, signing
 from monitor.console import lines
+from monitor.environment import expand
 from monitor.errors import ConfigError, SinkError
 from monitor.evidence import EvidenceSink
 from monitor.logs import redact
@@ -151,13 +152,15 @@ class JsonlSink:
 class WebhookSink:
     """POSTs the event; tries again while there is hope, and keeps the address's secrets to itself."""
 
-    def __init__(self, settings: config.WebhookSink, name: str = "webhook") -> None:
+    def __init__(self, settings: config.WebhookSink, name: str = "webhook", environ: Mapping[str, str] = os.environ) -> None:
         self.name = name
         self._settings = settings
+        headers = {name: _header(name, value, environ) for name, value in settings.headers.items()}
+        self._key = signing.key(expand(settings.secret, environ, "sinks: the webhook's secret")) if settings.secret else None
         try:
-            self._url = httpx.URL(settings.url)
+            self._url = httpx.URL(expand(settings.url, environ, "sinks: a webhook's url"))
             self._client = httpx.AsyncClient(
-                headers={**settings.headers, "Content-Type": events.CONTENT_TYPE}, timeout=settings.timeout_s, follow_redirects=False
+                headers={**headers, "Content-Type": events.CONTENT_TYPE}, timeout=settings.timeout_s, follow_redirects=False
             )
         except (httpx.InvalidURL, ValueError) as error:
             raise ConfigError(f"sinks: the webhook's url or headers are none: {type(error).__name__}. Give http(s)://host/path") from error
@@ -174,7 +177,7 @@ class WebhookSink:
         try:
             async for attempt in attempts:
                 with attempt:
-                    await self._post(body)
+                    await self._post(body, self._signature(alert, body))
         except _NotNowError as error:
             raise SinkError(f"{self._where()} did not take an alert in {settings.attempts} attempts: {error}. See that it runs") from error
 
@@ -182,10 +185,17 @@ class WebhookSink:
         """Close the connections."""
         await self._client.aclose()
 
-    async def _post(self, body: bytes) -> None:
+    def _signature(self, alert: Alert, body: bytes) -> dict[str, str]:
+        """What says that it is ours, and of now: an old one is refused."""
+        return {} if self._key is None else signing.signed(events.name(alert), time.time(), body, self._key)
+
+    async def _post(self, body: bytes, headers: Mapping[str, str]) -> None:
         """Send once; the answer's body is not read."""
         try:
-            async with asyncio.timeout(self._settings.timeout_s), self._client.stream("POST", self._url, content=body) as response:
+            async with (
+                asyncio.timeout(self._settings.timeout_s),
+                self._client.stream("POST", self._url, content=body, headers=headers) as response,
+            ):
                 status = response.status_code
                 retry_after = response.headers.get("Retry-After", "")
         except (httpx.TransportError, TimeoutError) as error:
@@ -198,6 +208,14 @@ class WebhookSink:
     def _where(self) -> str:
         """Scheme and host; path, query and user may hold secrets."""
         return f"{self._url.scheme}://{self._url.netloc.decode().rpartition('@')[2]}"
+
+
+def _header(name: str, value: str, environ: Mapping[str, str]) -> str:
+    """A header's value, with the environment's; what HTTP would not take is refused here, where nothing shows it."""
+    filled = expand(value, environ, f"sinks: the webhook's header {name}")
+    if not filled.isprintable():
+        raise ConfigError(f"sinks: the webhook's header {name} holds a line break or another control character: take it out")
+    return filled
 
 
 class _NotNowError(Exception):

@@ -6,7 +6,6 @@ told anew in our own words.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -23,6 +22,7 @@ from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
 from monitor.config import Camera, Capture
+from monitor.environment import VARIABLE, expand
 from monitor.errors import ConfigError, NotMediaError, SourceError
 from monitor.logs import HIDDEN, redact
 from monitor.messages import Modality
@@ -90,7 +90,7 @@ def address(source: str, environ: Mapping[str, str]) -> Address:
 
     Raises ConfigError for a name that is not set and for a scheme that is not known.
     """
-    url = expand(source, environ)
+    url = expand(source, environ, redact(source))
     scheme, divider, _ = url.partition("://")
     if url.startswith("/dev/"):
         return Address(Kind.DEVICE, url, url)
@@ -104,18 +104,6 @@ def address(source: str, environ: Mapping[str, str]) -> Address:
     return Address(kind, url, _shown(source, url), tuple(_secrets(source, url, environ)))
 
 
-def expand(source: str, environ: Mapping[str, str]) -> str:
-    """Put the environment's values in for `${NAME}`. Raises ConfigError for a name that is not set."""
-
-    def value(match: re.Match[str]) -> str:
-        name = match[1]
-        if name not in environ:
-            raise ConfigError(f"{redact(source)}: the environment variable {name} is not set; set it, or write the address without it")
-        return environ[name]
-
-    return re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", value, source)
-
-
 def _shown(source: str, url: str) -> str:
     """What may be shown: the expanded address without credentials, or as it is written if values from outside are still in it."""
     shown = redact(url)
@@ -124,7 +112,7 @@ def _shown(source: str, url: str) -> str:
 
 def _secrets(source: str, url: str, environ: Mapping[str, str]) -> list[str]:
     """Every text that stands for a credential in this address, longest first; also as it reads when decoded."""
-    found = [environ[name] for name in re.findall(r"\$\{(\w+)\}", source)]
+    found = [environ[name] for name in VARIABLE.findall(source)]
     authority = url.split("://", 1)[1].rpartition("@")[0]
     if authority:
         found += [authority, authority.partition(":")[2]]

@@ -487,11 +487,11 @@ def promote(
 
 
 @app.command(name="schema")
-def write_schemas(out: Path = Path("docs/schema")) -> int:
-    """Write the JSON Schemas of alerts and camera states, generated from the code."""
-    from workers import schema  # noqa: PLC0415
+def write_schemas(out: Path = Path("docs/schema"), page: Path = Path("docs/events.md")) -> int:
+    """Write the JSON Schemas of alerts and camera states, and the page that explains them, generated from the code."""
+    from workers import received  # noqa: PLC0415
 
-    schema.write(out)
+    received.write(out, page)
     return 0
 
 

@@ -9,8 +9,7 @@ from typing import Any, Final
 
 from monitor.config import RULES, Config, Rule
 from monitor.sentences import HAPPENS
-
-Schema = Mapping[str, Any]
+from workers.worded import Schema, worded
 
 ID: Final = "urn:scenewatch:schema:config:1"
 HEAD: Final = """# Configuration
@@ -48,13 +47,6 @@ nothing is told before `normality.warm_up_s` of them were seen. Short names of t
 person lying", "cars on a road"); several texts are alternatives. How well it works: [accuracy](accuracy.md), `scenewatch eval retrieval`.
 """
 TOP: Final = "At the top"
-TYPES: Final = {
-    "boolean": "`true`, `false`",
-    "integer": "whole number",
-    "number": "number",
-    "object": "texts by name",
-    "string": "text",
-}
 KIND: Final = "KIND"
 NAME: Final = "NAME"
 PLACES: Final = (KIND, NAME)
@@ -86,7 +78,7 @@ def _section(path: str, section: Schema, title: str, says: str = "") -> Iterator
         yield "| key | may be | default | |\n|---|---|---|---|"
         for key, value in keys.items():
             default = "needed" if key in section.get("required", ()) else _default(value)
-            yield f"| `{path}{key}` | {_may_be(value)} | {default} | {value['description']} |"
+            yield f"| `{path}{key}` | {worded(value, _definitions())} | {default} | {value['description']} |"
         yield ""
     for key, value in section["properties"].items():
         for name, found in _inner(key, value):
@@ -115,22 +107,6 @@ def _defined(value: Schema) -> Schema:
 def _definitions() -> Mapping[str, Schema]:
     found: Mapping[str, Schema] = schema()["$defs"]
     return found
-
-
-def _may_be(value: Schema) -> str:
-    """What a plain value may be, in words."""
-    value = _defined(value)
-    if "anyOf" in value:
-        return " or ".join(_may_be(each) for each in value["anyOf"] if each.get("type") != "null")
-    if "enum" in value:
-        return ", ".join(f"`{each}`" for each in value["enum"])
-    said = f"list: {_may_be(value['items'])}" if "items" in value else TYPES[value["type"]]
-    return ", ".join([said, *_bounds(value)])
-
-
-def _bounds(value: Schema) -> Iterator[str]:
-    words = {"exclusiveMinimum": "above", "minimum": "at least", "exclusiveMaximum": "below", "maximum": "at most"}
-    yield from (f"{word} {value[name]:g}" for name, word in words.items() if name in value)
 
 
 def _default(value: Schema) -> str:

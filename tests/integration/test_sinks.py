@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import io
 import json
 import os
@@ -159,6 +161,58 @@ async def test_a_webhook_gets_the_cloud_event_in_structured_mode(server: Server)
     assert request.headers["X-Key"] == "k"
     assert request.headers["Authorization"].startswith("Basic ")
     assert request.path == "/hooks/path-secret?token=tok-123"
+
+
+async def test_a_webhooks_address_and_headers_take_variables_from_the_environment(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOOK_TOKEN", "tok-123")
+    monkeypatch.setenv("HOOK_PATH", "path-secret")
+    settings = server.settings(
+        url=f"http://127.0.0.1:{server.port}/hooks/${{HOOK_PATH}}", headers={"Authorization": "Bearer ${HOOK_TOKEN}", "X-Site": "north"}
+    )
+    (sink,) = sinks([settings])
+    await sink.send(alert())
+    await sink.close()
+    (request,) = server.requests
+    assert request.path == "/hooks/path-secret"
+    assert (request.headers["Authorization"], request.headers["X-Site"]) == ("Bearer tok-123", "north")
+
+
+@pytest.mark.parametrize("changes", [{"headers": {"Authorization": "Bearer ${GONE}"}}, {"url": "http://127.0.0.1/${GONE}?key=hunter2"}])
+def test_a_variable_that_is_not_set_is_named(server: Server, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object]) -> None:
+    monkeypatch.delenv("GONE", raising=False)
+    with pytest.raises(ConfigError, match="the environment variable GONE is not set") as caught:
+        sinks([server.settings(**changes)])
+    assert_no_secret(caught.value)
+
+
+async def test_each_attempt_is_signed_under_the_events_name(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = base64.b64encode(bytes(range(32))).decode()
+    monkeypatch.setenv("HOOK_SECRET", f"whsec_{secret}")
+    server.answers = [Answer(503)]
+    (sink,) = sinks([server.settings(secret="${HOOK_SECRET}")])
+    await sink.send(alert())
+    await sink.close()
+    for request in server.requests:
+        assert request.headers["webhook-id"] == json.loads(request.body)["id"]
+        assert abs(int(request.headers["webhook-timestamp"]) - time.time()) < 60
+        content = f"{request.headers['webhook-id']}.{request.headers['webhook-timestamp']}.".encode() + request.body
+        digest = base64.b64encode(hmac.digest(base64.b64decode(secret), content, "sha256")).decode()
+        assert request.headers["webhook-signature"] == f"v1,{digest}"
+    assert len(server.requests) == 2
+
+
+async def test_without_a_secret_nothing_is_signed(server: Server) -> None:
+    sink = WebhookSink(server.settings())
+    await sink.send(alert())
+    await sink.close()
+    assert not any(name.lower().startswith("webhook-") for name in server.requests[0].headers)
+
+
+def test_a_header_that_is_none_is_refused_without_its_value(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOOK_TOKEN", "tok-123\n")
+    with pytest.raises(ConfigError, match="Authorization") as caught:
+        sinks([server.settings(headers={"Authorization": "Bearer ${HOOK_TOKEN}"})])
+    assert_no_secret(caught.value)
 
 
 @pytest.mark.parametrize("fault", [Answer(500), Answer(503), Answer(429), Answer(408), Answer(hang_up=True), Answer(wait_s=1.3)])

@@ -80,7 +80,7 @@ def test_another_programs_event_is_no_alert(change: dict[str, object]) -> None:
 @pytest.mark.parametrize("name", list(events.SCHEMAS))
 def test_the_published_schemas_are_those_of_the_code(name: str) -> None:
     published = (SCHEMAS / f"{name}.schema.json").read_bytes()
-    assert published == events.schema(name), "run `python -m workers.schema`"
+    assert published == events.schema(name), "scenewatch schema"
 
 
 @pytest.mark.parametrize("name", list(events.SCHEMAS))

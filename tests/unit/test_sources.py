@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from monitor.config import Camera, Capture
 from monitor.errors import ConfigError, NotMediaError, SourceError
-from monitor.sources import Kind, address, expand, open_media, options, refusal
+from monitor.sources import Kind, address, open_media, options, refusal
 
 CAPTURE = Capture()
 
@@ -46,7 +46,7 @@ def test_the_environment_is_put_in_and_never_shown() -> None:
 
 def test_a_name_that_is_not_set_is_told() -> None:
     with pytest.raises(ConfigError, match="environment variable PASS is not set"):
-        expand("rtsp://bob:${PASS}@h/1", {})
+        address("rtsp://bob:${PASS}@h/1", {})
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,0 +1,28 @@
+"""The sentences that stand beneath the fields of a class (attribute docstrings, PEP 257), for schemas and pages."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterator
+from functools import cache
+from itertools import pairwise
+from textwrap import dedent
+
+
+@cache
+def documented(kind: type) -> dict[str, str]:
+    """Each field's sentence, of the class and of those it comes of; nothing of a class whose source is not there."""
+    return {field: sentence for each in reversed(kind.__mro__) for field, sentence in _beneath(each)}
+
+
+def _beneath(kind: type) -> Iterator[tuple[str, str]]:
+    try:
+        (tree,) = ast.parse(dedent(inspect.getsource(kind))).body
+    except (OSError, TypeError):  # of a built-in, or one that was compiled
+        return
+    assert isinstance(tree, ast.ClassDef)
+    for field, below in pairwise(tree.body):
+        match field, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(sentence))):
+                yield name, " ".join(sentence.split())
