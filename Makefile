@@ -60,8 +60,8 @@ format: setup ## Put the code into shape
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
 
-schema: setup ## Write the JSON Schemas of what other programs read
-	@.venv/bin/scenewatch schema docs/schema
+schema: setup ## Write the JSON Schemas of what other programs read and of the configuration, and their pages
+	@.venv/bin/scenewatch schema docs/schema --page docs/events.md
 	@.venv/bin/scenewatch keys
 
 figures: setup ## Measure everything that the documents quote (about three hours)

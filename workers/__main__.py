@@ -433,6 +433,8 @@ def write_keys(page: Path = Path("docs/configuration.md"), schema: Path = Path("
     """Write the page that lists every key of the configuration, and its JSON Schema, generated from the code."""
     from workers import configured  # noqa: PLC0415
 
+    for path in (page, schema):
+        path.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(configured.page(), "utf-8")
     schema.write_text(configured.written(), "utf-8")
     return 0
@@ -443,6 +445,7 @@ def write_metrics(page: Path = Path("docs/metrics.md")) -> int:
     """Write the page that lists every metric, generated from the code."""
     from workers import exposed  # noqa: PLC0415
 
+    page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(exposed.page(), "utf-8")
     return 0
 
@@ -487,11 +490,17 @@ def promote(
 
 
 @app.command(name="schema")
-def write_schemas(out: Path = Path("docs/schema"), page: Path = Path("docs/events.md")) -> int:
-    """Write the JSON Schemas of alerts and camera states, and the page that explains them, generated from the code."""
+def write_schemas(
+    out: Path = Path("docs/schema"),
+    *,
+    page: Annotated[Path | None, Parameter(help="Write the page that explains them there, too; out of a checkout.")] = None,
+) -> int:
+    """Write the JSON Schemas of alerts and camera states, generated from the code."""
     from workers import received  # noqa: PLC0415
 
-    received.write(out, page)
+    received.write(out)
+    if page is not None:
+        page.write_text(received.page(), "utf-8")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The page that shows what other programs receive, docs/events.md, from the schemas and a recorded event (`scenewatch schema`)."""
+"""The page that shows what other programs receive, docs/events.md, from the schemas and a recorded event (`scenewatch schema --page`)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HEAD: Final = """# What other programs receive
 
 Each alert is a [CloudEvent](https://cloudevents.io) 1.0 in JSON: a line of the sink `jsonl`, the body of the sink `webhook`
 (`application/cloudevents+json`), a record on the topic `alerts`. Its [JSON Schema](schema/alert.schema.json) is generated from the code, as
-is this page (`scenewatch schema`); a test says when they are stale. How sinks are set: [configuration](configuration.md).
+is this page (`make schema`); a test says when they are stale. How sinks are set: [configuration](configuration.md).
 
 - **An incident is one id from begin to end**: `data.phase` is `new`, then any number of `update`, then `end`; `data.sequence` counts up.
   Whoever keeps the newest sequence of each id has the state of the world.
@@ -39,12 +39,11 @@ for line in sys.stdin:
 """
 
 
-def write(folder: Path, page_at: Path) -> None:
-    """Write `NAME.schema.json` for each schema, and the page."""
+def write(folder: Path) -> None:
+    """Write `NAME.schema.json` for each schema."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in events.SCHEMAS:
         (folder / f"{name}.schema.json").write_bytes(events.schema(name))
-    page_at.write_text(page(), "utf-8")
 
 
 def page() -> str:

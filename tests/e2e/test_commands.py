@@ -55,6 +55,15 @@ def test_schemas_are_written(scenewatch: Command, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "out" / "alert.schema.json").read_text())["$schema"]
 
 
+def test_pages_are_written_wherever_one_is(scenewatch: Command, tmp_path: Path) -> None:
+    assert scenewatch("schema", "out", "--page", "events.md").returncode == 0
+    assert scenewatch("keys").returncode == scenewatch("metrics").returncode == 0
+    assert "call_for_help" in (tmp_path / "events.md").read_text()
+    assert "`cameras.NAME.source`" in (tmp_path / "docs" / "configuration.md").read_text()
+    assert "$schema" in json.loads((tmp_path / "docs" / "schema" / "config.schema.json").read_text())
+    assert "scenewatch_" in (tmp_path / "docs" / "metrics.md").read_text()
+
+
 def test_a_worker_needs_a_shared_bus(scenewatch: Command, tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("bus: memory://\n")
     shown = scenewatch("worker", "encode", "--config", "c.yaml")

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_it_is_not_stale() -> None:
-    assert page() == (ROOT / "docs" / "events.md").read_text("utf-8"), "scenewatch schema"
+    assert page() == (ROOT / "docs" / "events.md").read_text("utf-8"), "make schema"
 
 
 def test_every_field_has_a_sentence_and_a_row() -> None:
