@@ -29,7 +29,8 @@ is this page (`make schema`); a test says when they are stale. How sinks are set
   reader could break.
 
 ```python
-import json, sys                                # python alarms.py < alerts.jsonl
+import json, sys  # python alarms.py < alerts.jsonl
+
 for line in sys.stdin:
     event = json.loads(line)
     alert = event["data"]
