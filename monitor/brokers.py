@@ -21,6 +21,7 @@ from aiokafka.errors import IllegalSaslStateError, KafkaConnectionError, KafkaEr
 from aiokafka.protocol.metadata import MetadataRequest
 
 from monitor.config import Security
+from monitor.environment import VARIABLE
 from monitor.errors import BusError, ConfigError
 from monitor.messages import MAX_BYTES
 
@@ -99,7 +100,7 @@ def _password(security: Security, environ: Mapping[str, str]) -> str:
 
 def _value(text: str, key: str, environ: Mapping[str, str]) -> str:
     """Take `${NAME}` from the environment; any other text is itself."""
-    variable = re.fullmatch(r"\$\{(\w+)\}", text)
+    variable = VARIABLE.fullmatch(text)
     if not variable:
         return text
     if not environ.get(variable[1]):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from monitor.environment import VARIABLE
 from monitor.hours import zone_of
 from monitor.languages import LANGUAGES
 from monitor.messages import Phase, Severity
@@ -17,7 +18,7 @@ from monitor.messages import Phase, Severity
 class Section(BaseModel):
     """A part of the tree."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
@@ -345,10 +346,10 @@ class JsonlSink(Section):
     """The file; made if it is not there."""
 
 
-def _variable(text: str) -> str:
+def _variable(text: str, otherwise: str = "") -> str:
     """A secret's place, never the secret."""
-    if text and not re.fullmatch(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}", text):
-        raise ValueError("a secret does not belong in this file: write ${NAME}, a variable of the environment (or give password_file)")
+    if text and not VARIABLE.fullmatch(text):
+        raise ValueError(f"a secret does not belong in this file: write ${{NAME}}, a variable of the environment{otherwise}")
     return text
 
 
@@ -413,7 +414,7 @@ class Security(Section):
     """How the password is proved; PLAIN sends it, so only with SASL_SSL."""
     username: str = ""
     """`${NAME}` is read from the environment."""
-    password: Annotated[str, AfterValidator(_variable)] = ""
+    password: Annotated[str, AfterValidator(partial(_variable, otherwise=", or give password_file"))] = ""
     """`${NAME}`, read from the environment; nothing else is taken …"""
     password_file: str = ""
     """… or a file with the password on one line."""

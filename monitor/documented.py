@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import pairwise
 from textwrap import dedent
+from typing import Any
+
+
+def with_sentences(document: dict[str, Any], kinds: Mapping[str, Any], **others: str) -> dict[str, Any]:
+    """A JSON Schema of classes with each field's sentence as its description; `others` where a class has none for a field."""
+    for definition in (document, *document["$defs"].values()):
+        fields = definition.get("properties", {})
+        sentences = others | documented(kinds[definition["title"]]) if fields else {}
+        for field in fields.keys() & sentences.keys():
+            fields[field] = {**fields[field], "description": sentences[field]}
+    return document
 
 
 @cache

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from monitor import messages
-from monitor.documented import documented
+from monitor.documented import with_sentences
 from monitor.messages import Alert, CameraState, Phase
 
 CONTENT_TYPE: Final = "application/cloudevents+json; charset=utf-8"
@@ -109,20 +109,9 @@ def schema(name: str) -> bytes:
     document = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:scenewatch:schema:{name}:1",
-        **_documented(msgspec.json.schema(kind)),
+        **with_sentences(msgspec.json.schema(kind), {"Event": Event, **vars(messages)}, type="The kind of message."),
     }
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
-
-
-def _documented(document: dict[str, Any]) -> dict[str, Any]:
-    """A schema with the sentence beneath each field of our classes as its description."""
-    kinds = {"Event": Event, **vars(messages)}
-    for name, definition in document["$defs"].items():
-        sentences = {"type": "The kind of message."} | documented(kinds[name])
-        for field, value in definition.get("properties", {}).items():
-            if field in sentences:
-                definition["properties"][field] = {**value, "description": sentences[field]}
-    return document
 
 
 def rfc3339(at: float) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
 from typing import Any, Final
 
+from monitor import config
 from monitor.config import RULES, Config, Rule
+from monitor.documented import with_sentences
 from monitor.sentences import HAPPENS
-from workers.worded import Schema, worded
+from workers.worded import Schema, defined, worded
 
 ID: Final = "urn:scenewatch:schema:config:1"
 HEAD: Final = """# Configuration
@@ -53,9 +55,11 @@ PLACES: Final = (KIND, NAME)
 """What stands in place of a name that a user gives."""
 
 
+@cache
 def schema() -> dict[str, Any]:
     """The configuration's JSON Schema, with a sentence a key."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": ID, **Config.model_json_schema()}
+    described = with_sentences(Config.model_json_schema(), vars(config))
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": ID, **described}
 
 
 def written() -> str:
@@ -78,7 +82,7 @@ def _section(path: str, section: Schema, title: str, says: str = "") -> Iterator
         yield "| key | may be | default | |\n|---|---|---|---|"
         for key, value in keys.items():
             default = "needed" if key in section.get("required", ()) else _default(value)
-            yield f"| `{path}{key}` | {worded(value, _definitions())} | {default} | {value['description']} |"
+            yield f"| `{path}{key}` | {worded(value, schema()['$defs'])} | {default} | {value['description']} |"
         yield ""
     for key, value in section["properties"].items():
         for name, found in _inner(key, value):
@@ -96,17 +100,8 @@ def _inner(key: str, value: Schema) -> Iterator[tuple[str, Schema]]:
         *((f"{key}.{KIND if key == 'rules' else NAME}", each) for each in named if isinstance(each, dict)),
         *((f"{key}[]", each) for each in value.get("items", {}).get("oneOf", ())),
     ]
-    yield from ((name, found) for name, found in ((name, _defined(each)) for name, each in held if "$ref" in each) if "properties" in found)
-
-
-def _defined(value: Schema) -> Schema:
-    return _definitions()[value["$ref"].rsplit("/", 1)[1]] if "$ref" in value else value
-
-
-@cache
-def _definitions() -> Mapping[str, Schema]:
-    found: Mapping[str, Schema] = schema()["$defs"]
-    return found
+    found = [(name, defined(each, schema()["$defs"])) for name, each in held if "$ref" in each]
+    yield from ((name, each) for name, each in found if "properties" in each)
 
 
 def _default(value: Schema) -> str:

@@ -61,6 +61,6 @@ def _table(name: str, definition: Schema, definitions: Schema) -> Iterator[str]:
     yield f"## {name}\n\n{definition['description']}\n"
     yield "| field | is | |\n|---|---|---|"
     for field, value in definition["properties"].items():
-        sure = "" if field in definition.get("required", ()) else "*"
-        yield f"| `{field}`{sure} | {worded(value, definitions)} | {value['description']} |"
+        star = "" if field in definition.get("required", ()) else "*"
+        yield f"| `{field}`{star} | {worded(value, definitions)} | {value['description']} |"
     yield ""

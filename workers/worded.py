@@ -15,8 +15,8 @@ def worded(value: Schema, definitions: Schema) -> str:
     """Say it; a class that has a table of its own is a link to it."""
     match value:
         case {"$ref": str(where)}:
-            name = where.rsplit("/", 1)[1]
-            said = f"[{name}](#{name.lower()})" if "properties" in definitions[name] else worded(definitions[name], definitions)
+            name, found = where.rsplit("/", 1)[1], defined(value, definitions)
+            said = f"[{name}](#{name.lower()})" if "properties" in found else worded(found, definitions)
         case {"anyOf": [*some]}:
             said = " or ".join(worded(each, definitions) for each in some)
         case {"enum": [*some]}:
@@ -30,6 +30,12 @@ def worded(value: Schema, definitions: Schema) -> str:
         case _:
             said = ", ".join([TYPES[value["type"]], *_bounds(value)])
     return said
+
+
+def defined(value: Schema, definitions: Schema) -> Schema:
+    """What a value refers to; itself, if it refers to nothing."""
+    found: Schema = definitions[value["$ref"].rsplit("/", 1)[1]] if "$ref" in value else value
+    return found
 
 
 def _bounds(value: Schema) -> Iterator[str]:

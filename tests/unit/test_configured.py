@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -70,4 +69,3 @@ def test_the_schema_knows_a_mistake() -> None:
 def test_the_example_on_the_page_is_a_configuration() -> None:
     (example,) = [part.removeprefix("yaml\n") for part in page().split("```") if part.startswith("yaml\n")]
     assert set(Config.model_validate(yaml.safe_load(example)).alerts.look_for) == {"dogs"}
-    json.dumps(schema())

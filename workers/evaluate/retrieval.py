@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import track
 
+from monitor.config import Models
 from monitor.described import described
 from monitor.errors import SourceError
 from monitor.jpeg import Image, decode_jpeg
@@ -29,7 +30,7 @@ from monitor.messages import Frame, Modality
 from monitor.sightings import Sightings
 from monitor.vision import PictureEncoder, picture_encoder
 from monitor.zeroshot import FAINT, Conse, conse, unit
-from workers.encode import sightings_of
+from workers.encode import looks, sightings_of
 from workers.evaluate import Task
 from workers.evaluate.interval import with_interval
 from workers.training.bank import Bank, Tokens, Track, cached, gather
@@ -78,11 +79,14 @@ class Eyes:
 
     encoder: PictureEncoder
     sightings: Sightings | None
+    names: tuple[str, ...]
+    """All models, and their versions."""
 
-    @property
-    def name(self) -> str:
-        """All models, and their versions."""
-        return self.encoder.name if self.sightings is None else f"{self.encoder.name}+{self.sightings.detector.name}"
+    @classmethod
+    def load(cls, models: Models) -> Eyes:
+        """Those that are configured, as far as their weights are there. Raises ModelError."""
+        encoder = picture_encoder(models)
+        return cls(encoder, sightings_of(models), (encoder.name, *looks(models)))
 
     def __call__(self, image: Image) -> tuple[Floats, str]:
         """An RGB picture's vector [1280], and a sentence of what was found in it."""
@@ -93,7 +97,7 @@ class Eyes:
 def retrieval(task: Task) -> dict[str, float]:
     """Share of captions whose photo is among the first 1, 5 and 10; by ConSE with what is found, by a learned map too, and by chance."""
     models = task.config.models
-    space, eyes = conse(models), Eyes(picture_encoder(models), sightings_of(models))
+    space, eyes = conse(models), Eyes.load(models)
     told = captions(task.data)
     fallen = _fallen(task.data, space, eyes)
     photos = read(task.data, {name: said for name, said in told.items() if not spared(name)}, space, eyes)
@@ -131,7 +135,7 @@ def _fallen(data: Path, space: Conse, eyes: Eyes) -> dict[str, float]:
 
 
 def _area(truth: npt.NDArray[np.bool_], fits: Floats, rows: Integers) -> float:
-    return area_under_roc(truth[rows].tolist(), fits[rows].tolist())
+    return area_under_roc(truth[rows], fits[rows])
 
 
 def captions(data: Path) -> dict[str, list[str]]:
@@ -213,7 +217,7 @@ def _looked_at(what: str, data: Path, names: Sequence[str], eyes: Eyes) -> tuple
             vector, found = eyes(decode_jpeg((data / name).read_bytes()))
             yield Track(name=name, label=found, group=name, fold=0), Tokens(np.zeros(1, np.float32), vector[None])
 
-    bank = cached(what, [eyes.name, names], lambda: gather(look()))
+    bank = cached(what, [*eyes.names, names], lambda: gather(look()))
     return bank.values.astype(np.float32), tuple(each.label for each in bank.tracks)
 
 
